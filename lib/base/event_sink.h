@@ -1,0 +1,37 @@
+// Events travel upward through this interface: a layer reports, the application is told.
+#ifndef S3FILES_LIB_BASE_EVENT_SINK_H_
+#define S3FILES_LIB_BASE_EVENT_SINK_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace s3files {
+
+enum class EventKind : uint32_t {
+  kCommitted = 1,      // a staged change is now the store's state
+  kCommitFailed = 2,   // it stays staged; `status` says why
+  kConflict = 3,       // the store's version won; `detail` is the lost+found path
+  kKeySkipped = 4,     // a key that cannot be a path was left out of a listing
+  kUnconditional = 5,  // the store does not honour a condition: checked with a HEAD just before
+};
+
+struct Event {
+  EventKind kind;
+  std::string path;  // in the file system; a key for kKeySkipped
+  absl::Status status;
+  std::string detail;
+  uint64_t bytes = 0;
+};
+
+// Implementations are thread-safe. Called with no lock held.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void OnEvent(const Event& event) = 0;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_BASE_EVENT_SINK_H_

@@ -1,0 +1,441 @@
+/* s3files: files over an S3 bucket, in the process that uses them.
+ *
+ * This header is the library's only binary promise. C99, no dependency. What the calls guarantee
+ * together (consistency, durability, conflicts) is in SEMANTICS.md beside this file; its numbered
+ * guarantees are quoted here as [C1], [W2] and so on.
+ *
+ * Rules that hold for every call
+ *   - Returns 0 (or a count) on success, a negative errno on failure: -ENOENT, -ESTALE, ...
+ *     Out-parameters come first and are written only on success, except where a call says otherwise.
+ *     A required pointer that is NULL gives -EINVAL.
+ *   - On failure nothing has changed, except where a call says otherwise.
+ *   - `call` (last, may be NULL) says who calls, until when, and where to put the error's detail.
+ *     It is copied on entry; what it points to must live until the call returns.
+ *   - Thread-safe: any call from any thread, on shared handles too; the exceptions are the two that
+ *     end an object's life (s3f_close, s3f_fs_close), which no other call on it may overlap.
+ *   - Strings are UTF-8 or any other bytes, NUL-terminated, and stay the caller's. The library never
+ *     returns a string to be freed.
+ *   - Structs begin with `struct_size`, which the caller sets to sizeof, for in and out structs.
+ *     New members are only ever appended, zero is always their default, and a non-zero tail that
+ *     this version does not know is -EINVAL. S3F_INIT(type) gives a zeroed one with its size set.
+ *   - After fork, calls on inherited objects return -EBUSY; closing them only frees their memory;
+ *     the child may open file systems of its own.
+ *
+ * Paths are relative to `at` (a handle to a directory) or, where `at` is NULL, to the root of the
+ * file system; a leading '/' also means the root. Components are separated by '/'; empty ones and
+ * "." are skipped, ".." is resolved without asking the store and stops at the root, so a path cannot
+ * leave the prefix. An empty path means `at` itself. Components over 255 bytes and keys over 1,024
+ * bytes give -ENAMETOOLONG.
+ */
+#ifndef S3FILES_S3FILES_H_
+#define S3FILES_S3FILES_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(S3FILES_STATIC)
+#define S3F_API
+#elif defined(__GNUC__)
+#define S3F_API __attribute__((visibility("default")))
+#else
+#define S3F_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define S3F_VERSION_MAJOR 0
+#define S3F_VERSION_MINOR 1
+#define S3F_VERSION_PATCH 0
+
+/* A zeroed struct with its size set: s3f_attr attr = S3F_INIT(s3f_attr); */
+#ifdef __cplusplus
+#define S3F_INIT(type) (::s3files_detail::init<type>())
+#else
+#define S3F_INIT(type) ((type){.struct_size = (uint32_t)sizeof(type)})
+#endif
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Objects                                                                                        */
+
+typedef struct s3f_fs s3f_fs;         /* a file system: one prefix of one bucket */
+typedef struct s3f_handle s3f_handle; /* an open file or directory */
+typedef struct s3f_cancel s3f_cancel; /* a token that ends calls early */
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Errors                                                                                         */
+
+/* What went wrong, in words. `message` names the thing and the remedy; it never holds a secret. */
+typedef struct s3f_error {
+  uint32_t struct_size;
+  int32_t code;         /* errno, positive; 0 = no error */
+  int32_t http_status;  /* of the reply that caused it; 0 = none */
+  uint32_t reserved;
+  char s3_code[64];     /* e.g. "PreconditionFailed"; "" = none */
+  char request_id[128]; /* x-amz-request-id, for a support case; "" = none */
+  char message[768];    /* cut at a character's end where it does not fit */
+} s3f_error;
+
+/* The calling thread's last failed call that was given no `call->error`. Never fails for a valid
+ * `out`; code 0 where there was no failure. A convenience: prefer `call->error`. */
+S3F_API int s3f_last_error(s3f_error *out);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Calls                                                                                          */
+
+enum {
+  S3F_CALL_IDENTITY = 1u << 0, /* uid, gid, groups are set: new files belong to them */
+  S3F_CALL_UMASK = 1u << 1     /* umask is set; else 022 */
+};
+
+typedef struct s3f_call {
+  uint32_t struct_size;
+  uint32_t flags;       /* S3F_CALL_* */
+  uint64_t deadline_ns; /* absolute, s3f_now_ns() clock (CLOCK_MONOTONIC); 0 = none. A call that
+                           passes it returns -ETIMEDOUT */
+  s3f_cancel *cancel;   /* NULL = cannot be cancelled. A cancelled call returns -ECANCELED */
+  s3f_error *error;     /* NULL = thread-local, see s3f_last_error. Written on failure only */
+  uint32_t uid;
+  uint32_t gid;
+  const uint32_t *groups; /* supplementary groups */
+  uint32_t group_count;   /* at most 65,536 */
+  uint32_t umask;
+} s3f_call;
+
+/* Now, on the clock that deadlines are measured with, in nanoseconds. */
+S3F_API uint64_t s3f_now_ns(void);
+
+/* A cancel token. Firing it ends every call that was given it, now and later; it cannot be reset.
+ * Destroy it after the last such call has returned. */
+S3F_API int s3f_cancel_create(s3f_cancel **out);
+S3F_API void s3f_cancel_fire(s3f_cancel *cancel); /* async-signal-unsafe; NULL is ignored */
+S3F_API void s3f_cancel_destroy(s3f_cancel *cancel); /* NULL is ignored */
+
+/* The library's version: major << 16 | minor << 8 | patch. */
+S3F_API uint32_t s3f_version(void);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* File systems                                                                                   */
+
+/* One option. Both strings are required. */
+typedef struct s3f_option {
+  const char *name;
+  const char *value;
+} s3f_option;
+
+enum {
+  S3F_EVENT_COMMITTED = 1,     /* a staged change is now the store's; `bytes` = size */
+  S3F_EVENT_COMMIT_FAILED = 2, /* it stays staged; `code` and `message` say why */
+  S3F_EVENT_CONFLICT = 3,      /* the store's version won; `detail` = where the staged bytes are */
+  S3F_EVENT_KEY_SKIPPED = 4,   /* an object whose key cannot be a path is not listed */
+  S3F_EVENT_UNCONDITIONAL = 5  /* the store ignores a condition: checked by a HEAD just before */
+};
+
+/* Valid during the callback only. */
+typedef struct s3f_event {
+  uint32_t struct_size;
+  uint32_t kind; /* S3F_EVENT_* */
+  int32_t code;  /* errno, positive; 0 = none */
+  uint32_t reserved;
+  uint64_t bytes;
+  const char *path; /* in the file system; for KEY_SKIPPED the key */
+  const char *message;
+  const char *detail;
+} s3f_event;
+
+/* Runs on the thread that caused the event, with no lock held. It may call anything but
+ * s3f_fs_close of its own file system, and must not throw or longjmp. */
+typedef void (*s3f_event_fn)(void *user, const s3f_event *event);
+
+typedef struct s3f_fs_config {
+  uint32_t struct_size;
+  uint32_t option_count;
+  const s3f_option *options;
+  s3f_event_fn on_event; /* NULL = events are not wanted */
+  void *on_event_user;
+} s3f_fs_config;
+
+/* Opens the file system at `url`:
+ *   s3://BUCKET[/PREFIX]   a bucket of an S3-compatible store
+ *   file:///DIR            objects in a directory of this host, shared between processes
+ *   memory://NAME          objects in this process, shared by name, gone with the process
+ * Sends one request, which shows that the endpoint, the credentials and the bucket are right.
+ *
+ * Options (`config->options`; sizes take the suffixes K, M, G, T = powers of 1,024; durations take
+ * ms, s, m, h; switches take on and off). Defaults in brackets:
+ *   read_only           [off]   every change is -EROFS
+ *   memory              [256M]  the one pool of bulk memory, 4M..1T; at most half of it holds staged bytes
+ *   spill_dir           [$TMPDIR or /tmp] staged bytes beyond that go to an unlinked temporary file
+ *                               here; "off": -ENOSPC to the writer instead
+ *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2]
+ *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
+ *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
+ *   read_ahead          [32M]   most bytes read ahead for one handle; 0 = none
+ *   part_size           [8M]    first part size of multipart uploads, 5M..5G
+ *   multipart_threshold [16M]   from this size on content is uploaded in parts
+ *   parallel            [32]    most requests this file system has under way by itself, 1..256
+ *   strict              [off]   on: where the store ignores a condition, writes are -ENOTSUP instead
+ *                               of being checked by a HEAD just before
+ *   timeout             [60s]   for calls that have no deadline, per operation with the store
+ *   default_uid/gid     [0]     owner of objects that carry none; default_file_mode [0644],
+ *   default_dir_mode    [0755]  their permissions
+ *   fsync               [on]    file:// only: objects survive power loss
+ * and for s3://
+ *   endpoint            [$AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, else AWS of the region] http(s)://HOST[:PORT]
+ *   region              [$AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1]
+ *   access_key, secret_key, session_token [$AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY, $AWS_SESSION_TOKEN]
+ *   anonymous           [off]   on: requests are not signed
+ *   addressing          [auto]  path or virtual; auto: virtual on AWS, path with an endpoint
+ *   provider            [auto]  which conditions the store honours: aws, ceph, swift, generic;
+ *                               auto: aws without an endpoint, else generic
+ *   ca_file             [the system's] certificates to trust, PEM
+ *   connections         [64]    most connections, 1..1,024
+ *
+ * -EINVAL: malformed URL, unknown option (the message names the nearest), value out of range.
+ * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
+ * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
+ * `config` may be NULL. */
+S3F_API int s3f_fs_open(s3f_fs **out, const char *url, const s3f_fs_config *config,
+                        const s3f_call *call);
+
+enum {
+  S3F_CLOSE_DISCARD = 1u << 0 /* close whatever happens; what cannot be committed is dropped */
+};
+
+/* Commits what is staged and ends the file system. On success `fs` is gone. Without
+ * S3F_CLOSE_DISCARD a failure leaves it open and usable: -EBUSY where handles are still open, else
+ * the error of the first change that could not be committed (each also an event; s3f_next_staged
+ * lists them). With it, `fs` is gone even where an error is returned, open handles become invalid
+ * (their s3f_close still must be called before and is an error of the caller otherwise), and the
+ * error says what was dropped. NULL is 0. */
+S3F_API int s3f_fs_close(s3f_fs *fs, uint32_t flags, const s3f_call *call);
+
+/* Counters since the file system was opened. */
+typedef struct s3f_stats {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* requests sent, retries included */
+  uint64_t get, head, put, del, list, copy;
+  uint64_t create_upload, upload_part, copy_part, complete_upload, abort_upload, other;
+  uint64_t retries, request_errors;
+  uint64_t bytes_in, bytes_out; /* bodies, on the wire */
+  /* the pool, in bytes, now */
+  uint64_t memory_limit, memory_cached, memory_staged, memory_in_flight;
+  uint64_t spilled;      /* staged bytes now in temporary files */
+  uint64_t staged_files; /* files with staged changes now */
+  uint64_t commits, commit_failures, conflicts, keys_skipped;
+} s3f_stats;
+
+S3F_API int s3f_fs_stats(s3f_stats *out, s3f_fs *fs);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Attributes                                                                                     */
+
+enum { /* s3f_attr.type */
+  S3F_TYPE_FILE = 1,
+  S3F_TYPE_DIRECTORY = 2,
+  S3F_TYPE_SYMLINK = 3
+};
+
+enum { /* what is asked for, and what was filled */
+  S3F_STAT_TYPE = 1u << 0,
+  S3F_STAT_SIZE = 1u << 1,
+  S3F_STAT_MTIME = 1u << 2,
+  S3F_STAT_MODE = 1u << 3,
+  S3F_STAT_OWNER = 1u << 4, /* uid and gid */
+  S3F_STAT_INO = 1u << 5,
+  S3F_STAT_VERSION = 1u << 6, /* etag and version_id */
+  S3F_STAT_LISTED = S3F_STAT_TYPE | S3F_STAT_SIZE | S3F_STAT_VERSION, /* what a listing knows */
+  S3F_STAT_ALL = 0x7fu
+};
+
+typedef struct s3f_attr {
+  uint32_t struct_size;
+  uint32_t filled; /* S3F_STAT_*: these members are valid, others are zero */
+  uint32_t type;   /* S3F_TYPE_* */
+  uint32_t mode;   /* permission bits and set-id, sticky; no type bits */
+  uint32_t uid;
+  uint32_t gid;
+  uint64_t ino;      /* stable while the file system is open */
+  uint64_t size;     /* bytes; staged ones included */
+  int64_t mtime_ns;  /* since the epoch; of a listed entry the object's Last-Modified */
+  uint64_t nlink;
+  char etag[96];       /* of the committed bytes, without quotes; "" where there are none */
+  char version_id[128]; /* "" where the bucket has no versions */
+} s3f_attr;
+
+/* Attributes of `path`. `mask` says which are needed: the call may fill more. Staged changes of this
+ * file system are seen at once; others' commits no later than attribute_timeout [R4]. At most one
+ * HEAD and one LIST, none within attribute_timeout. -ENOENT, -ENOTDIR. */
+S3F_API int s3f_stat(s3f_attr *out, s3f_fs *fs, s3f_handle *at, const char *path, uint32_t mask,
+                        const s3f_call *call);
+
+/* Attributes of what `handle` has open. No request. -ESTALE never: a replaced file keeps the
+ * attributes it had. */
+S3F_API int s3f_fstat(s3f_attr *out, s3f_handle *handle, uint32_t mask, const s3f_call *call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Files                                                                                          */
+
+enum { /* s3f_open flags */
+  S3F_O_READ = 1u << 0,
+  S3F_O_WRITE = 1u << 1,
+  S3F_O_CREATE = 1u << 2,    /* with WRITE; makes the file where there is none */
+  S3F_O_EXCL = 1u << 3,      /* with CREATE; -EEXIST where there is one. Enforced again at commit */
+  S3F_O_TRUNC = 1u << 4,     /* with WRITE; size 0 at open, staged like any change */
+  S3F_O_APPEND = 1u << 5,    /* with WRITE; every write goes to the end, atomically among handles */
+  S3F_O_DIRECTORY = 1u << 6, /* -ENOTDIR unless a directory */
+  S3F_O_PATH = 1u << 7       /* a reference: only s3f_fstat, `at` of path calls, s3f_close */
+};
+
+/* Opens `path`. `mode`: permission bits of a file that is made, less the umask.
+ * A file with nothing staged is revalidated: what it reads is the version that was committed when
+ * open returned, or a later one [C1]; all reads of a handle are of one version, plus what this file
+ * system stages and commits itself [C2]. One request for a file that exists; one or two more where
+ * it does not.
+ * A directory opens for READ only (-EISDIR else).
+ * -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -EROFS, -EINVAL (a combination of flags that means nothing). */
+S3F_API int s3f_open(s3f_handle **out, s3f_fs *fs, s3f_handle *at, const char *path, uint32_t flags,
+                     uint32_t mode, const s3f_call *call);
+
+/* Reads up to `size` bytes at `offset` into `buf`; returns how many, less than `size` only at the end
+ * of the file, 0 at or past it. On failure `buf` may be partly written.
+ * -ESTALE: the version this handle reads is gone from the store; open again.
+ * -EBADF: not open for reading. -EISDIR. */
+S3F_API int64_t s3f_pread(void *buf, size_t size, uint64_t offset, s3f_handle *handle,
+                          const s3f_call *call);
+
+/* Stages `size` bytes at `offset` (with O_APPEND: at the end); returns `size`, never less. Seen at
+ * once by every handle of this file system; by others after a commit. All or nothing is staged.
+ * -ESTALE: a foreign version has replaced what this handle has open. -ENOSPC: memory is full and
+ * spill_dir is off or full. -EFBIG: past the largest object. -EBADF. */
+S3F_API int64_t s3f_pwrite(s3f_handle *handle, const void *buf, size_t size, uint64_t offset,
+                           const s3f_call *call);
+
+/* s3f_pwrite at the end of the file, atomically; `offset_out` (may be NULL) gets where. */
+S3F_API int64_t s3f_append(uint64_t *offset_out, s3f_handle *handle, const void *buf, size_t size,
+                           const s3f_call *call);
+
+/* Sets the size; what is added reads as zeros. Staged like a write. Errors as s3f_pwrite. */
+S3F_API int s3f_truncate(s3f_handle *handle, uint64_t size, const s3f_call *call);
+
+/* Returns when everything staged for the file is durable: committed (0.1 has no state directory).
+ * Errors as s3f_commit. 0 where nothing is staged. */
+S3F_API int s3f_fsync(s3f_handle *handle, const s3f_call *call);
+
+/* Closes the handle, which is gone afterwards whatever is returned. Where commit_delay is 0 and the
+ * handle could write, commits what is staged for the file (other handles' bytes included) and
+ * returns how that went: a failure leaves it staged, and s3f_commit or s3f_discard of its path
+ * settles it. NULL is 0. Errors as s3f_commit. */
+S3F_API int s3f_close(s3f_handle *handle, const s3f_call *call);
+
+/* Closes the handle without committing: what it staged is discarded. Where other handles have
+ * staged to the file since, nothing is discarded and -EBUSY says so. The handle is gone either way.
+ * This is what unwinding should call: a half-written file is never published [W5]. */
+S3F_API int s3f_abandon(s3f_handle *handle, const s3f_call *call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Staged changes                                                                                 */
+
+enum { /* s3f_status_info.state */
+  S3F_STATE_CLEAN = 0,
+  S3F_STATE_STAGED = 1,
+  S3F_STATE_COMMITTING = 2,
+  S3F_STATE_FAILED = 3,  /* staged; the last commit failed, `code` says how */
+  S3F_STATE_CONFLICT = 4 /* in lost+found: readable, removable, never committed */
+};
+
+typedef struct s3f_status_info {
+  uint32_t struct_size;
+  uint32_t state; /* S3F_STATE_* */
+  int32_t code;   /* errno of the last failed commit, positive; 0 = none */
+  uint32_t attempts;
+  uint64_t staged_bytes;
+  uint64_t age_ns; /* since the oldest staged change */
+  char message[768];
+} s3f_status_info;
+
+/* Commits what is staged for `path` (a file) or, for a directory, for all under it; "" or "/": all.
+ * Returns when it is the store's state, under the precondition that the store still has the version
+ * the change was made on. Parts of a large file go in parallel.
+ * -ESTALE: the store has another version. It wins: the staged bytes are moved to
+ *   /.s3files-lost+found, the path shows the store's version, an event tells [W3].
+ * -EEXIST: likewise, for a file opened with O_EXCL.
+ * -EIO, -ETIMEDOUT, -EACCES, ...: it stays staged; commit again. For a directory the rest is tried,
+ *   and the first error is returned.
+ * 0 where nothing is staged. -ENOENT: no such path. */
+S3F_API int s3f_commit(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+
+/* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
+ * was. Open handles follow. -EBUSY while a commit of it is under way. */
+S3F_API int s3f_discard(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+
+/* How `path` stands. No request. */
+S3F_API int s3f_status(s3f_status_info *out, s3f_fs *fs, s3f_handle *at, const char *path,
+                       const s3f_call *call);
+
+/* Iterates over the paths with staged changes, in no stated order: `*cursor` starts at 0. Returns 1
+ * and writes a path to `path` (`size` bytes; -ERANGE where it does not fit, 1,280 always does), or 0
+ * at the end. Changes made meanwhile may or may not be seen. */
+S3F_API int s3f_next_staged(uint64_t *cursor, char *path, size_t size, s3f_fs *fs,
+                            const s3f_call *call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Directories and names                                                                          */
+
+typedef struct s3f_dirent {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t cookie; /* continue after this entry; valid for the handle */
+  s3f_attr attr;
+  char name[256];
+} s3f_dirent;
+
+/* Reads the next entries of the directory `dir`: up to `capacity` into `out` (an array whose first
+ * element's struct_size is set), and returns how many; 0 at the end.
+ * Continues after `cookie` (0 = from the start), or after the name `after_name` where that is not
+ * NULL. In byte order of the names; "." and ".." are not listed. An entry that stays for the whole
+ * iteration is seen exactly once. `mask`: S3F_STAT_LISTED costs one LIST a thousand entries; more
+ * costs one HEAD an entry besides, several at a time.
+ * -ENOTDIR, -EINVAL (a cookie of another handle). */
+S3F_API int64_t s3f_readdir(s3f_dirent *out, size_t capacity, s3f_handle *dir, uint64_t cookie,
+                            const char *after_name, uint32_t mask, const s3f_call *call);
+
+/* Makes a directory: a zero-byte object "path/". -EEXIST, -ENOENT (no parent), -EROFS. */
+S3F_API int s3f_mkdir(s3f_fs *fs, s3f_handle *at, const char *path, uint32_t mode,
+                      const s3f_call *call);
+
+/* Removes an empty directory. -ENOTEMPTY, -ENOENT, -ENOTDIR, -EBUSY (the root). */
+S3F_API int s3f_rmdir(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+
+/* Removes a file, in the store too before it returns; staged bytes are dropped. Open handles go on
+ * (see [N3]) and are never published. -ENOENT, -EISDIR, -ESTALE (replaced by others meanwhile). */
+S3F_API int s3f_unlink(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+
+enum {
+  S3F_RENAME_NOREPLACE = 1u << 0 /* -EEXIST where the target exists */
+};
+
+/* Renames a file, replacing a file at the target; open handles follow. The store holds the bytes
+ * under one of the two names at every instant, and under the new one when it returns. A file that
+ * was never committed only changes its name.
+ * -ENOENT, -EISDIR or -ENOTDIR (kinds differ), -ESTALE (source or target replaced by others),
+ * -ENOTSUP (a directory that is not empty: not in 0.1). */
+S3F_API int s3f_rename(s3f_fs *fs, s3f_handle *from_at, const char *from, s3f_handle *to_at,
+                       const char *to, uint32_t flags, const s3f_call *call);
+
+#ifdef __cplusplus
+} /* extern "C" */
+
+namespace s3files_detail {
+template <typename T>
+inline T init() {
+  T value = T();
+  value.struct_size = static_cast<uint32_t>(sizeof(T));
+  return value;
+}
+}  // namespace s3files_detail
+#endif
+
+#endif /* S3FILES_S3FILES_H_ */

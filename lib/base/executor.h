@@ -3,33 +3,31 @@
 #ifndef S3FILES_LIB_BASE_EXECUTOR_H_
 #define S3FILES_LIB_BASE_EXECUTOR_H_
 
-#include <deque>
 #include <functional>
-#include <thread>
-#include <vector>
+#include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
 namespace s3files {
 
-// Thread-safe. Tasks start in the order they were submitted and must not throw.
+// Thread-safe. Tasks start in the order they were submitted and must not throw. Signals of the
+// application are never delivered to these threads. In a forked child only the destructor may be
+// called: it returns at once and leaves alone whatever the parent's threads were doing.
 class Executor {
  public:
   explicit Executor(int max_threads);
   ~Executor();  // runs what was submitted, then joins
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
 
   void Submit(std::function<void()> task);
 
  private:
-  void Run();
+  struct State;
+  static void Run(State* state);
 
-  const int max_threads_;
-  absl::Mutex mu_;  // leaf
-  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mu_);
-  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mu_);
-  int idle_ ABSL_GUARDED_BY(mu_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<State> state_;
 };
 
 // Counts tasks under way, so that their submitter can await them. Thread-safe.
@@ -37,6 +35,8 @@ class TaskGroup {
  public:
   explicit TaskGroup(Executor* executor) : executor_(executor) {}
   ~TaskGroup() { Wait(); }
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
 
   void Submit(std::function<void()> task);
   // Returns when every task submitted so far has finished.

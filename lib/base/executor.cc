@@ -65,6 +65,7 @@ void Executor::Submit(std::function<void()> task) {
     absl::MutexLock lock(&state_->mu);
     state_->queue.push_back(std::move(task));
     if (state_->queue.size() <= state_->idle) return;  // a waiting thread takes it
+    if (state_->stopping) return;  // submitted by a task, whose own thread goes on until all is run
     if (state_->threads.size() >= state_->max_threads) return;
     if (state_->StartThread() || !state_->threads.empty()) return;
     task = std::move(state_->queue.back());

@@ -1,0 +1,95 @@
+#include "lib/cache/block_pool.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+namespace s3files {
+
+struct BlockRef::Block {
+  BlockPool* pool = nullptr;
+  char* data = nullptr;
+  std::atomic<uint32_t> references{0};
+  std::atomic<BlockUse> use{BlockUse::kCached};
+};
+
+namespace {
+
+constexpr uint64_t kFewestBlocks = 16;
+
+char* Reserve(uint64_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(memory);
+}
+
+}  // namespace
+
+BlockRef::BlockRef(const BlockRef& other) : block_(other.block_) {
+  if (block_ != nullptr) block_->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+BlockRef::~BlockRef() {
+  if (block_ != nullptr && block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    block_->pool->Release(block_);
+  }
+}
+
+char* BlockRef::data() const { return block_->data; }
+
+void BlockRef::SetUse(BlockUse use) const {
+  const BlockUse before = block_->use.exchange(use, std::memory_order_relaxed);
+  if (before == use) return;
+  auto& used = block_->pool->used_;
+  used[static_cast<size_t>(before)].fetch_sub(1, std::memory_order_relaxed);
+  used[static_cast<size_t>(use)].fetch_add(1, std::memory_order_relaxed);
+}
+
+bool BlockRef::unique() const {
+  return block_->references.load(std::memory_order_acquire) == 1;
+}
+
+BlockPool::BlockPool(uint64_t bytes)
+    : count_(std::max(bytes / kBlockSize, kFewestBlocks)),
+      memory_(Reserve(count_ * kBlockSize)),
+      blocks_(new BlockRef::Block[count_]) {}
+
+BlockPool::~BlockPool() { munmap(memory_, count_ * kBlockSize); }
+
+bool BlockPool::HasShare(BlockUse use) const {
+  return use != BlockUse::kStaged || in_use(BlockUse::kStaged) < count_ / 2 * kBlockSize;
+}
+
+BlockRef BlockPool::TryAcquire(BlockUse use) {
+  BlockRef::Block* block = nullptr;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!HasShare(use)) return BlockRef();
+    if (!free_.empty()) {
+      block = free_.back();
+      free_.pop_back();
+    } else if (untouched_ < count_) {
+      block = &blocks_[untouched_];
+      block->pool = this;
+      block->data = memory_ + untouched_ * kBlockSize;
+      ++untouched_;
+    } else {
+      return BlockRef();
+    }
+    used_[static_cast<size_t>(use)].fetch_add(1, std::memory_order_relaxed);
+  }
+  block->use.store(use, std::memory_order_relaxed);
+  block->references.store(1, std::memory_order_relaxed);
+  return BlockRef(block);
+}
+
+void BlockPool::Release(BlockRef::Block* block) {
+  absl::MutexLock lock(&mu_);
+  used_[static_cast<size_t>(block->use.load(std::memory_order_relaxed))].fetch_sub(
+      1, std::memory_order_relaxed);
+  free_.push_back(block);
+}
+
+}  // namespace s3files

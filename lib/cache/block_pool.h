@@ -1,0 +1,88 @@
+// The one pool of bulk memory of a file system: the memory ceiling. Every bulk byte in memory,
+// cached, in flight or staged, lives in one of its blocks.
+#ifndef S3FILES_LIB_CACHE_BLOCK_POOL_H_
+#define S3FILES_LIB_CACHE_BLOCK_POOL_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace s3files {
+
+inline constexpr uint64_t kBlockSize = 128 << 10;
+
+enum class BlockUse : uint8_t { kCached, kInFlight, kStaged };
+inline constexpr size_t kBlockUses = 3;
+
+class BlockPool;
+
+// Shared ownership of one block; the last reference gives it back to the pool, which must outlive
+// it. Copying is thread-safe, as of a shared_ptr. Who may write the bytes is the holders' business.
+class BlockRef {
+ public:
+  BlockRef() = default;
+  BlockRef(const BlockRef& other);
+  BlockRef(BlockRef&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  BlockRef& operator=(BlockRef other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~BlockRef();
+
+  explicit operator bool() const { return block_ != nullptr; }
+  char* data() const;  // kBlockSize bytes
+  // What the block counts as from now on.
+  void SetUse(BlockUse use) const;
+  // No other reference exists (another may appear unless the caller prevents it).
+  bool unique() const;
+
+ private:
+  friend class BlockPool;
+  struct Block;
+  explicit BlockRef(Block* block) : block_(block) {}
+  Block* block_ = nullptr;
+};
+
+// Thread-safe. Never waits and never evicts: see BlockCache::Acquire.
+class BlockPool {
+ public:
+  explicit BlockPool(uint64_t bytes);  // rounded down to blocks, at least 16
+  ~BlockPool();                        // all references are gone
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // A block with undefined bytes; empty where none is free or `use` has had its share: staged
+  // blocks take at most half, so that reads and transfers can always go on.
+  BlockRef TryAcquire(BlockUse use);
+
+  // Whether `use` may take one more block, were one free.
+  bool HasShare(BlockUse use) const;
+  uint64_t limit() const { return count_ * kBlockSize; }
+  uint64_t in_use(BlockUse use) const {
+    return used_[static_cast<size_t>(use)].load(std::memory_order_relaxed) * kBlockSize;
+  }
+
+ private:
+  friend class BlockRef;
+  void Release(BlockRef::Block* block);
+
+  const uint64_t count_;
+  char* const memory_;  // reserved at once, touched block by block
+  std::unique_ptr<BlockRef::Block[]> blocks_;
+  std::array<std::atomic<uint64_t>, kBlockUses> used_{};
+
+  absl::Mutex mu_;  // leaf
+  std::vector<BlockRef::Block*> free_ ABSL_GUARDED_BY(mu_);
+  uint64_t untouched_ ABSL_GUARDED_BY(mu_) = 0;  // blocks_[untouched_..] were never used
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_CACHE_BLOCK_POOL_H_

@@ -1,0 +1,105 @@
+// What a handle reads and writes: a base (immutable bytes of one version) and on it the staged bytes
+// of up to two generations: frozen (being committed) and live (taking writes).
+#ifndef S3FILES_LIB_CONTENT_CONTENT_H_
+#define S3FILES_LIB_CONTENT_CONTENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "lib/base/call_context.h"
+#include "lib/content/base.h"
+#include "lib/content/fetcher.h"
+#include "lib/content/overlay.h"
+
+namespace s3files {
+
+// A frozen generation and what it lies on: immutable until its content is told how its commit went.
+struct Snapshot {
+  BasePtr base;                            // null: nothing below
+  std::shared_ptr<const Overlay> overlay;  // null: nothing is staged
+
+  uint64_t size() const;
+  // Base bytes that show through where nothing is staged: [0, base_visible()).
+  uint64_t base_visible() const;
+  // Fills `out` from `offset`, within size().
+  absl::Status Read(const CallContext& call, Fetcher& fetcher, uint64_t offset,
+                    absl::Span<char> out) const;
+};
+
+// Thread-safe.
+class Content {
+ public:
+  // `base` null: an empty file that is not in the store.
+  Content(BasePtr base, Fetcher* fetcher, SpillArea* spill)
+      : fetcher_(fetcher), spill_(spill), base_(std::move(base)) {}
+
+  uint64_t size() const;
+  BasePtr base() const;
+  bool staged() const;            // has changes that are not committed
+  uint64_t staged_bytes() const;  // in both generations
+
+  // Returns how many bytes were read: less than asked only at the end. ESTALE: see Fetcher::Read.
+  absl::StatusOr<size_t> Read(const CallContext& call, uint64_t offset, absl::Span<char> out);
+
+  // Stages; all or nothing. ESTALE after Retire. ENOSPC.
+  absl::Status Write(uint64_t offset, absl::Span<const char> bytes);
+  absl::StatusOr<uint64_t> Append(absl::Span<const char> bytes);  // returns the offset
+  absl::Status Truncate(uint64_t size);
+  // A new file is a change even while nothing was written to it.
+  void StageCreation();
+
+  // A foreign version has replaced what this content shows: from now on it is read-only.
+  void Retire();
+  bool retired() const;
+
+  // Commit, by one committer at a time: Freeze, then one of Rebase, Thaw, Adopt.
+  // The live generation becomes frozen and is returned; no overlay in it where nothing is staged.
+  // ENOSPC, EIO: an earlier Thaw could not merge two generations, and this could not either.
+  absl::StatusOr<Snapshot> Freeze();
+  // The frozen generation is committed as `base` (or, with none, the bytes stand under a new key or
+  // version): what is in memory becomes cached bytes of `base`.
+  void Rebase(BasePtr base);
+  // The commit failed: the frozen generation takes writes again, with the live one's changes. On
+  // error (ENOSPC, EIO) both are still there and readable.
+  absl::Status Thaw();
+  // Nothing is frozen; `base` holds the same bytes as the one before, apart from staged ones.
+  void Adopt(BasePtr base);
+  // Forgets what is staged. Nothing is frozen.
+  void Discard();
+
+  // Early upload of a file that is written from its start: the end of what may be read by ReadSealed.
+  // 0 where the staged bytes rest on anything below.
+  uint64_t sequential_end() const;
+  void Seal(const ByteRange& range);
+  // Reads staged bytes of a sealed range, of whichever generation holds them now. Where they are
+  // written meanwhile the result is a mixture, and rewritten() of the snapshot says so later.
+  absl::Status ReadSealed(uint64_t offset, absl::Span<char> out) const;
+
+ private:
+  uint64_t SizeLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Overlay& Live() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Writable() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Copies what is staged of `range` and lists what must come from the base.
+  absl::Status CopyStaged(const ByteRange& range, absl::Span<char> out,
+                          std::vector<ByteRange>* from_base) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status Merge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  Fetcher* const fetcher_;
+  SpillArea* const spill_;
+
+  mutable absl::Mutex mu_;  // before the cache's and the fetcher's; held across no network i/o
+  BasePtr base_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<Overlay> frozen_ ABSL_GUARDED_BY(mu_);  // immutable while it is here
+  std::shared_ptr<Overlay> live_ ABSL_GUARDED_BY(mu_);
+  bool retired_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_CONTENT_CONTENT_H_

@@ -1,0 +1,74 @@
+// One generation of an inode's staged bytes: what was written, on top of a layer below.
+#ifndef S3FILES_LIB_CONTENT_OVERLAY_H_
+#define S3FILES_LIB_CONTENT_OVERLAY_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "lib/base/byte_range.h"
+#include "lib/cache/block_cache.h"
+#include "lib/content/overlay_file.h"
+
+namespace s3files {
+
+// A byte at `offset` < size() is the staged one where staged() has it, else the layer below's where
+// offset < below(), else zero. Bytes lie in blocks of the pool or, where it had no room, in a file.
+// Const calls are thread-safe among each other; the rest needs the owner's lock.
+class Overlay {
+ public:
+  // On top of a layer of `size` bytes, all of which show through.
+  Overlay(uint64_t size, BlockCache* cache, SpillArea* spill)
+      : cache_(cache), spill_(spill), size_(size), below_(size) {}
+
+  uint64_t size() const { return size_; }
+  uint64_t below() const { return below_; }
+  const RangeSet& staged() const { return staged_; }
+
+  // All or nothing. ENOSPC.
+  absl::Status Write(uint64_t offset, absl::Span<const char> bytes);
+  void Truncate(uint64_t size);
+  // Fills `out` from `offset`; all of it must be staged.
+  absl::Status Read(uint64_t offset, absl::Span<char> out) const;
+
+  // Takes over the changes of `newer`, which was made on top of this. On error (ENOSPC, EIO) some of
+  // them are taken; calling again finishes, since taking twice is taking once.
+  absl::Status Absorb(const Overlay& newer);
+
+  // The end of the bytes that were written one after another from 0: they can be uploaded already.
+  uint64_t sequential_end() const { return sequential_end_; }
+  // The range was read for an early upload; changes to it are remembered from now on.
+  void Seal(const ByteRange& range) { sealed_.Add(range); }
+  // What changed of a range after it was sealed.
+  const RangeSet& rewritten() const { return rewritten_; }
+  void ForgetSeals() {
+    sealed_.Clear();
+    rewritten_.Clear();
+  }
+
+  // The block that holds staged bytes of block `index`, where they are in memory; else empty. Bytes
+  // of it that are not staged are undefined.
+  BlockRef Block(uint64_t index) const;
+
+ private:
+  absl::Status MakeRoom(const ByteRange& range);
+  absl::Status StoreBytes(uint64_t offset, absl::Span<const char> bytes);
+  void NoteChange(const ByteRange& range);
+
+  BlockCache* const cache_;
+  SpillArea* const spill_;
+  uint64_t size_;
+  uint64_t below_;
+  uint64_t sequential_end_ = 0;
+  RangeSet staged_;
+  RangeSet sealed_;
+  RangeSet rewritten_;
+  absl::flat_hash_map<uint64_t, BlockRef> blocks_;
+  std::unique_ptr<OverlayFile> file_;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_CONTENT_OVERLAY_H_

@@ -127,8 +127,8 @@ TEST(TaskGroup, MayEndRightAfterWaiting) {
 }
 
 TEST(Executor, ForkedChildNeitherJoinsNorHangs) {
+  absl::Notification started, release;  // outlive the task
   auto executor = std::make_unique<Executor>(2);
-  absl::Notification started, release;
   executor->Submit([&] {
     started.Notify();
     release.WaitForNotification();

@@ -106,8 +106,8 @@ TEST(Executor, ItsThreadsTakeNoSignals) {
 }
 
 TEST(TaskGroup, WaitsForItsOwnOnly) {
+  absl::Notification release;  // outlives the task
   Executor executor(2);
-  absl::Notification release;
   executor.Submit([&release] { release.WaitForNotification(); });
   std::atomic<int> ran{0};
   TaskGroup group(&executor);

@@ -1,0 +1,35 @@
+#include "lib/inode/inode.h"
+
+#include "lib/base/errors.h"
+#include "lib/base/wait.h"
+
+namespace s3files {
+
+absl::StatusOr<BusyInode> BusyInode::Acquire(const CallContext& call, InodePtr inode) {
+  Inode& node = *inode;
+  absl::MutexLock lock(&node.mu);
+  S3FILES_RETURN_IF_ERROR(
+      WaitUntil(call, node.mu, node.changed, "waiting for another commit of the file", [&] {
+        node.mu.AssertHeld();
+        return !node.busy;
+      }));
+  node.busy = true;
+  return BusyInode(std::move(inode));
+}
+
+std::optional<BusyInode> BusyInode::TryAcquire(InodePtr inode) {
+  Inode& node = *inode;
+  absl::MutexLock lock(&node.mu);
+  if (node.busy) return std::nullopt;
+  node.busy = true;
+  return BusyInode(std::move(inode));
+}
+
+BusyInode::~BusyInode() {
+  if (inode_ == nullptr) return;
+  absl::MutexLock lock(&inode_->mu);
+  inode_->busy = false;
+  inode_->changed.SignalAll();
+}
+
+}  // namespace s3files

@@ -1,0 +1,113 @@
+// One file, directory or symlink: what is known of it and how it stands with the store.
+#ifndef S3FILES_LIB_INODE_INODE_H_
+#define S3FILES_LIB_INODE_INODE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/call_context.h"
+#include "lib/content/content.h"
+#include "lib/inode/attributes.h"
+#include "lib/store/object_store.h"
+
+namespace s3files {
+
+struct Inode;
+using InodePtr = std::shared_ptr<Inode>;
+
+// What is known of a directory's place in the store. Times are monotonic; 0 = never.
+struct DirectoryState {
+  int64_t exists_ns = 0;        // when it was last seen to exist
+  std::optional<Stamp> marker;  // its marker object, where one was seen
+  uint64_t spare_children =
+      0;               // other keys under it that were seen: it outlives this many removals
+  bool local = false;  // never in the store: lost+found
+
+  // A complete listing, so that an absence can be known without a request.
+  struct Listing {
+    absl::flat_hash_set<std::string> names;
+    int64_t at_ns = 0;
+  };
+  std::optional<Listing> listing;
+  bool being_listed = false;   // one thread lists, others wait for Inode::changed
+  uint64_t lookups = 0;        // absences asked for since the last listing
+  uint64_t listing_pages = 1;  // what a complete listing is believed to cost
+};
+
+struct Inode {
+  Inode(uint64_t ino, FileType type) : ino(ino), type(type) {}
+
+  const uint64_t ino;
+  const FileType type;
+
+  // Its place in the tree: guarded by the lock of the Names it belongs to.
+  InodePtr parent;  // null: the root, or not in the tree (any more)
+  std::string name;
+  absl::flat_hash_map<std::string, InodePtr> children;
+
+  mutable absl::Mutex mu;  // after the lock of Names, before a content's
+  absl::CondVar changed;   // signalled when `busy` or `being_listed` ends
+
+  // A commit, rename, removal or discard is under way; one at a time. See BusyInode.
+  bool busy ABSL_GUARDED_BY(mu) = false;
+  // Counts changes of what is known; a reply asked for under another epoch is stale.
+  uint64_t epoch ABSL_GUARDED_BY(mu) = 0;
+
+  // As imported, with staged changes.
+  Attributes attributes ABSL_GUARDED_BY(mu);
+  ObjectMetadata metadata ABSL_GUARDED_BY(mu);
+  bool full ABSL_GUARDED_BY(mu) = false;  // the two above are known, not defaults
+  // What the store holds under this inode's key, last seen or written. Absent: nothing.
+  Stamp committed ABSL_GUARDED_BY(mu);
+  int64_t validated_ns ABSL_GUARDED_BY(mu) = 0;  // when it was last seen to be so; monotonic
+
+  // Files.
+  std::shared_ptr<Content> content ABSL_GUARDED_BY(mu);
+  bool removed ABSL_GUARDED_BY(mu) = false;    // unlinked or replaced: never published
+  bool conflict ABSL_GUARDED_BY(mu) = false;   // in lost+found
+  bool exclusive ABSL_GUARDED_BY(mu) = false;  // made with O_EXCL and not committed yet
+  uint32_t open_handles ABSL_GUARDED_BY(mu) = 0;
+  // Handles that staged what is not committed.
+  std::set<uint64_t> stagers ABSL_GUARDED_BY(mu);
+  int64_t staged_since_ns ABSL_GUARDED_BY(mu) = 0;
+  int64_t last_staged_ns ABSL_GUARDED_BY(mu) = 0;
+  // The last failed commit.
+  uint32_t attempts ABSL_GUARDED_BY(mu) = 0;
+  absl::Status last_error ABSL_GUARDED_BY(mu);
+  bool error_seen ABSL_GUARDED_BY(mu) = true;  // some call has returned last_error
+  // Commit ids whose outcome is not known: a foreign version that carries one of them is ours.
+  std::vector<std::string> unresolved ABSL_GUARDED_BY(mu);
+
+  DirectoryState directory ABSL_GUARDED_BY(mu);
+};
+
+// Makes the inode busy for its lifetime.
+class BusyInode {
+ public:
+  // Waits until it is idle. ETIMEDOUT, ECANCELED.
+  static absl::StatusOr<BusyInode> Acquire(const CallContext& call, InodePtr inode);
+  // Empty where it is busy.
+  static std::optional<BusyInode> TryAcquire(InodePtr inode);
+
+  BusyInode(BusyInode&& other) noexcept : inode_(std::exchange(other.inode_, nullptr)) {}
+  BusyInode& operator=(BusyInode&&) = delete;
+  ~BusyInode();
+
+ private:
+  explicit BusyInode(InodePtr inode) : inode_(std::move(inode)) {}
+  InodePtr inode_;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_INODE_INODE_H_

@@ -1,0 +1,166 @@
+#include "lib/inode/names.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace s3files {
+namespace {
+
+constexpr uint64_t kRootIno = 1;
+constexpr uint64_t kLostIno = 2;
+
+// Nobody has it but the tree, and nothing would be lost.
+bool Droppable(const InodePtr& inode) {
+  if (inode.use_count() != 1) return false;
+  absl::MutexLock lock(&inode->mu);
+  return !inode->busy && !inode->conflict && inode->open_handles == 0 &&
+         (inode->content == nullptr || !inode->content->staged());
+}
+
+// Parents and children hold each other.
+void Untie(Inode& directory) {
+  for (auto& [name, child] : directory.children) Untie(*child);
+  directory.children.clear();
+}
+
+}  // namespace
+
+Names::Names(std::string prefix, size_t limit)
+    : prefix_(std::move(prefix)),
+      limit_(limit),
+      root_(std::make_shared<Inode>(kRootIno, FileType::kDirectory)),
+      trim_at_(limit) {
+  lost_ = std::make_shared<Inode>(kLostIno, FileType::kDirectory);
+  lost_->parent = root_;
+  lost_->name = kLostAndFound;
+  absl::MutexLock lock(&lost_->mu);
+  lost_->directory.local = true;
+}
+
+Names::~Names() {
+  absl::MutexLock lock(&mu_);
+  Untie(*lost_);
+  Untie(*root_);
+}
+
+InodePtr Names::Child(const InodePtr& directory, absl::string_view name) const {
+  if (directory == root_ && name == kLostAndFound) return lost_;
+  absl::ReaderMutexLock lock(&mu_);
+  auto it = directory->children.find(name);
+  return it == directory->children.end() ? nullptr : it->second;
+}
+
+std::vector<InodePtr> Names::Children(const InodePtr& directory) const {
+  absl::ReaderMutexLock lock(&mu_);
+  std::vector<InodePtr> children;
+  children.reserve(directory->children.size());
+  for (const auto& [name, child] : directory->children) children.push_back(child);
+  return children;
+}
+
+bool Names::HasChildren(const InodePtr& directory) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return !directory->children.empty();
+}
+
+InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType type) {
+  absl::MutexLock lock(&mu_);
+  auto it = directory->children.find(name);
+  if (it != directory->children.end()) return it->second;
+  if (count_ >= trim_at_) Trim();
+  auto inode = std::make_shared<Inode>(next_ino_++, type);
+  inode->parent = directory;
+  inode->name = std::string(name);
+  directory->children.emplace(inode->name, inode);
+  ++count_;
+  return inode;
+}
+
+void Names::UnbindLocked(Inode& inode) {
+  // Its parent and name stay, so that messages and KeyOf can still tell what it was.
+  if (inode.parent == nullptr) return;
+  auto it = inode.parent->children.find(inode.name);
+  if (it == inode.parent->children.end() || it->second.get() != &inode) return;
+  inode.parent->children.erase(it);
+  --count_;
+}
+
+void Names::Unbind(const InodePtr& inode) {
+  absl::MutexLock lock(&mu_);
+  UnbindLocked(*inode);
+}
+
+InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::string_view name) {
+  absl::MutexLock lock(&mu_);
+  InodePtr displaced;
+  if (auto it = directory->children.find(name); it != directory->children.end()) {
+    if (it->second == inode) return nullptr;
+    displaced = it->second;
+    UnbindLocked(*displaced);
+  }
+  UnbindLocked(*inode);
+  inode->parent = directory;
+  inode->name = std::string(name);
+  directory->children.emplace(inode->name, inode);
+  ++count_;
+  return displaced;
+}
+
+std::string Names::PathLocked(const Inode& inode) const {
+  if (inode.parent == nullptr) return "";
+  const std::string above = PathLocked(*inode.parent);
+  return above.empty() ? inode.name : absl::StrCat(above, "/", inode.name);
+}
+
+std::string Names::PathOf(const InodePtr& inode) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return PathLocked(*inode);
+}
+
+std::string Names::KeyOf(const InodePtr& inode) const { return prefix_ + PathOf(inode); }
+
+std::string Names::ChildKey(const InodePtr& directory, absl::string_view name) const {
+  return absl::StrCat(DirectoryKey(directory), name);
+}
+
+std::string Names::DirectoryKey(const InodePtr& directory) const {
+  return directory == root_ ? prefix_ : KeyOf(directory) + "/";
+}
+
+bool Names::IsWithin(const InodePtr& inode, const InodePtr& directory) const {
+  absl::ReaderMutexLock lock(&mu_);
+  for (const Inode* node = inode.get(); node != nullptr; node = node->parent.get()) {
+    if (node == directory.get()) return true;
+  }
+  return false;
+}
+
+size_t Names::size() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return count_;
+}
+
+size_t Names::TrimUnder(Inode& directory) {
+  size_t dropped = 0;
+  for (auto it = directory.children.begin(); it != directory.children.end();) {
+    // Depth first: a directory can go once nothing is left under it.
+    if (!it->second->children.empty()) dropped += TrimUnder(*it->second);
+    if (it->second->children.empty() && Droppable(it->second)) {
+      directory.children.erase(it++);
+      ++dropped;
+    } else {
+      ++it;
+    }
+  }
+  return dropped;
+}
+
+void Names::Trim() {
+  count_ -= TrimUnder(*root_);
+  // What is in use may exceed the limit; look again only after as many more came.
+  trim_at_ = std::max(limit_, 2 * count_);
+}
+
+}  // namespace s3files

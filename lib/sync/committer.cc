@@ -1,0 +1,401 @@
+#include "lib/sync/committer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "lib/base/errors.h"
+#include "lib/base/hash.h"
+
+namespace s3files {
+namespace {
+
+constexpr int64_t kShortestBackoffNs = 1'000'000'000;
+constexpr int64_t kLongestBackoffNs = 60'000'000'000;
+
+bool IsConflict(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == ESTALE || error == EEXIST;
+}
+
+// After these the write may have happened all the same.
+bool IsAmbiguous(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == EIO || error == ETIMEDOUT || error == ECANCELED;
+}
+
+}  // namespace
+
+Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy)
+    : parts_(parts), part_policy_(part_policy), policy_(policy), background_(parts.commits) {
+  if (policy_.delay_ns > 0) scheduler_ = std::thread([this] { RunSchedule(); });
+}
+
+Committer::~Committer() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    schedule_changed_.SignalAll();
+  }
+  if (scheduler_.joinable()) scheduler_.join();
+  background_.Wait();
+  std::vector<std::shared_ptr<EarlyUpload>> uploads;
+  {
+    absl::MutexLock lock(&mu_);
+    for (auto& [ino, entry] : staged_) {
+      if (entry.early != nullptr) uploads.push_back(std::move(entry.early));
+    }
+  }
+  for (const auto& upload : uploads) Abort(*upload);
+}
+
+void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
+  std::shared_ptr<Content> content;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->removed || inode->conflict) return;
+    inode->stagers.insert(handle);
+    inode->attributes.mtime_ns = parts_.clock->WallNanos();
+    content = inode->content;
+  }
+  const int64_t now = parts_.clock->MonotonicNanos();
+  {
+    absl::MutexLock lock(&mu_);
+    auto [it, added] = staged_.try_emplace(inode->ino);
+    it->second.last_ns = now;
+    if (added) {
+      it->second.inode = inode;
+      it->second.first_ns = now;
+      schedule_changed_.Signal();
+    }
+  }
+  if (content->sequential_end() >= part_policy_.multipart_threshold) {
+    AdvanceEarlyUpload(inode, content);
+  }
+}
+
+void Committer::AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content) {
+  PutRequest request;
+  request.key = parts_.names->KeyOf(inode);
+  request.commit_id = RandomId();
+  std::shared_ptr<EarlyUpload> early;
+  {
+    absl::MutexLock node_lock(&inode->mu);
+    request.metadata = inode->metadata;
+    StoreAttributes(inode->attributes, &request.metadata);
+    // While a commit is under way the generation it takes must not grow another upload.
+    const bool may_start = !inode->busy;
+    absl::MutexLock lock(&mu_);
+    auto it = staged_.find(inode->ino);
+    if (it == staged_.end()) return;
+    if (it->second.early == nullptr && may_start) {
+      it->second.early = std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content,
+                                                       std::move(request), part_policy_);
+    }
+    early = it->second.early;
+  }
+  if (early != nullptr) early->Advance();
+}
+
+std::shared_ptr<EarlyUpload> Committer::TakeEarlyUpload(const InodePtr& inode) {
+  std::shared_ptr<EarlyUpload> early;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = staged_.find(inode->ino);
+    if (it != staged_.end()) early = std::move(it->second.early);
+  }
+  if (early != nullptr) early->Stop();
+  return early;
+}
+
+void Committer::Abort(EarlyUpload& upload) {
+  const EarlyUpload::Result result = upload.Take();
+  if (!result.upload_id.empty()) {
+    parts_.store->AbortUpload(CallContext(), upload.request().key, result.upload_id).IgnoreError();
+  }
+}
+
+void Committer::DropEarlyUpload(const InodePtr& inode) {
+  if (std::shared_ptr<EarlyUpload> early = TakeEarlyUpload(inode)) Abort(*early);
+}
+
+void Committer::Forget(const InodePtr& inode) {
+  absl::MutexLock node_lock(&inode->mu);
+  const bool staged = inode->content != nullptr && inode->content->staged() && !inode->removed &&
+                      !inode->conflict;
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  if (it == staged_.end()) return;
+  if (staged) {  // written to while it was being committed
+    it->second.first_ns = it->second.last_ns;
+    it->second.backoff_ns = it->second.retry_ns = 0;
+  } else {
+    staged_.erase(it);
+    inode->stagers.clear();
+  }
+}
+
+absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->content == nullptr || !inode->content->staged()) return absl::OkStatus();
+  }
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  return CommitBusy(call, inode);
+}
+
+absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode) {
+  for (bool adopted = false;; adopted = true) {
+    {
+      absl::MutexLock lock(&inode->mu);
+      if (inode->content == nullptr || !inode->content->staged() || inode->removed ||
+          inode->conflict) {
+        return absl::OkStatus();
+      }
+    }
+    S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
+    absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
+    if (stamp.ok()) return Succeed(inode, job, *stamp);
+    if (!IsConflict(stamp.status())) return Fail(inode, job, stamp.status());
+    if (!adopted) {
+      absl::StatusOr<bool> own = AdoptOwn(call, inode, job);
+      if (!own.ok()) return Fail(inode, job, own.status());
+      if (*own) continue;
+    }
+    return Conflict(inode, stamp.status());
+  }
+}
+
+absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
+  WriteJob job;
+  job.key = parts_.names->KeyOf(inode);
+  job.early = TakeEarlyUpload(inode);
+  absl::MutexLock lock(&inode->mu);
+  S3FILES_ASSIGN_OR_RETURN(job.snapshot, inode->content->Freeze());
+  job.expected = inode->committed.version;
+  if (job.early != nullptr) {
+    job.metadata = job.early->request().metadata;
+    job.commit_id = job.early->request().commit_id;
+  } else {
+    job.metadata = inode->metadata;
+    StoreAttributes(inode->attributes, &job.metadata);
+    job.commit_id = RandomId();
+  }
+  return job;
+}
+
+absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp) {
+  const uint64_t size = job.snapshot.size();
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->content->Rebase(std::make_shared<const Base>(job.key, stamp.version, size));
+    inode->committed = stamp;
+    inode->validated_ns = parts_.clock->MonotonicNanos();
+    ++inode->epoch;
+    inode->metadata = job.metadata;
+    inode->full = true;
+    if (!inode->content->staged()) {
+      // Of a file uploaded while it was written the store has the time when that began.
+      inode->attributes = AttributesOf({size, stamp, job.metadata}, false, {});
+    }
+    inode->exclusive = false;
+    inode->attempts = 0;
+    inode->last_error = absl::OkStatus();
+    inode->error_seen = true;
+    inode->unresolved.clear();
+  }
+  Forget(inode);
+  {
+    absl::MutexLock lock(&mu_);
+    ++counters_.commits;
+  }
+  parts_.events->OnEvent(
+      {EventKind::kCommitted, parts_.names->PathOf(inode), absl::OkStatus(), "", size});
+  return absl::OkStatus();
+}
+
+absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job,
+                             const absl::Status& status) {
+  const std::string path = parts_.names->PathOf(inode);
+  const absl::Status told = Annotate(status, absl::StrCat("/", path, " stays staged"));
+  {
+    absl::MutexLock lock(&inode->mu);
+    // Where even that fails both generations stay, readable, and the next commit tries again.
+    inode->content->Thaw().IgnoreError();
+    ++inode->attempts;
+    inode->last_error = told;
+    inode->error_seen = true;
+    if (IsAmbiguous(status)) inode->unresolved.push_back(job.commit_id);
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    ++counters_.failures;
+  }
+  parts_.events->OnEvent({EventKind::kCommitFailed, path, told, "", 0});
+  return told;
+}
+
+absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr& inode,
+                                         const WriteJob& job) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->unresolved.empty()) return false;
+  }
+  absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, job.key);
+  if (ErrnoOf(info.status()) == ENOENT) return false;
+  S3FILES_RETURN_IF_ERROR(info.status());
+  auto id = info->metadata.user.find(kCommitIdName);
+  if (id == info->metadata.user.end()) return false;
+  absl::MutexLock lock(&inode->mu);
+  const auto& ours = inode->unresolved;
+  if (std::find(ours.begin(), ours.end(), id->second) == ours.end()) return false;
+  S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
+  inode->content->Adopt(
+      std::make_shared<const Base>(job.key, info->stamp.version, info->size));
+  inode->committed = info->stamp;
+  ++inode->epoch;
+  return true;
+}
+
+absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& status) {
+  const std::string path = parts_.names->PathOf(inode);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
+  kept.resize(std::min(kept.size(), size_t{255}));
+  const std::string where = absl::StrCat("/", kLostAndFound, "/", kept);
+  absl::Status told;
+  {
+    absl::MutexLock lock(&inode->mu);
+    told = Error(inode->exclusive ? EEXIST : ESTALE,
+                 absl::StrCat("/", path, ": the store has another version, which wins; the staged "
+                              "bytes are in ", where, " (", status.message(), ")"),
+                 ReplyOf(status));
+    inode->content->Thaw().IgnoreError();
+    inode->content->Retire();
+    inode->conflict = true;
+    ++inode->attempts;
+    inode->last_error = told;
+    inode->error_seen = true;
+  }
+  parts_.names->Rebind(inode, parts_.names->lost_and_found(), kept);
+  Forget(inode);
+  {
+    absl::MutexLock lock(&mu_);
+    ++counters_.conflicts;
+  }
+  parts_.events->OnEvent({EventKind::kConflict, path, told, where, 0});
+  return told;
+}
+
+void Committer::DiscardBusy(const InodePtr& inode) {
+  std::shared_ptr<EarlyUpload> early = TakeEarlyUpload(inode);
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->content != nullptr) inode->content->Discard();
+    inode->last_error = absl::OkStatus();
+    inode->error_seen = true;
+    inode->attempts = 0;
+    // An attempt that may have happened after all must be noticed: what we know is no longer sure.
+    if (!inode->unresolved.empty()) inode->validated_ns = 0;
+    inode->unresolved.clear();
+    if (inode->full) {
+      inode->attributes = AttributesOf({0, inode->committed, inode->metadata}, false, {});
+    }
+  }
+  Forget(inode);
+  if (early != nullptr) Abort(*early);
+}
+
+absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory) {
+  std::vector<InodePtr> inodes;
+  for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
+       staged = NextStaged(staged.inode->ino)) {
+    if (parts_.names->IsWithin(staged.inode, directory)) inodes.push_back(staged.inode);
+  }
+  absl::Mutex mu;
+  absl::Status first_error;  // guarded by mu
+  TaskGroup group(parts_.commits);
+  for (const InodePtr& inode : inodes) {
+    group.Submit([&, inode] {
+      absl::Status status = Commit(call, inode);
+      absl::MutexLock lock(&mu);
+      first_error.Update(status);
+    });
+  }
+  group.Wait();
+  return first_error;
+}
+
+Committer::StagedInode Committer::NextStaged(uint64_t after) const {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.upper_bound(after);
+  if (it == staged_.end()) return {};
+  return {it->second.inode, now - it->second.first_ns};
+}
+
+int64_t Committer::AgeOf(const InodePtr& inode) const {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  return it == staged_.end() ? 0 : now - it->second.first_ns;
+}
+
+size_t Committer::staged_count() const {
+  absl::MutexLock lock(&mu_);
+  return staged_.size();
+}
+
+Committer::Counters Committer::counters() const {
+  absl::MutexLock lock(&mu_);
+  return counters_;
+}
+
+int64_t Committer::DueLocked(const Entry& entry) const {
+  if (entry.under_way) return std::numeric_limits<int64_t>::max();
+  const int64_t due =
+      std::min(entry.last_ns + policy_.delay_ns, entry.first_ns + policy_.max_age_ns);
+  return std::max(due, entry.retry_ns);
+}
+
+void Committer::RunSchedule() {
+  absl::MutexLock lock(&mu_);
+  while (!stopping_) {
+    const int64_t now = parts_.clock->MonotonicNanos();
+    int64_t next = now + 1'000'000'000;  // a clock that a test moves signals nobody
+    for (auto& [ino, entry] : staged_) {
+      const int64_t due = DueLocked(entry);
+      if (due > now) {
+        next = std::min(next, due);
+        continue;
+      }
+      entry.under_way = true;
+      background_.Submit([this, inode = entry.inode] { CommitInBackground(inode); });
+    }
+    schedule_changed_.WaitWithTimeout(&mu_, absl::Nanoseconds(next - now));
+  }
+}
+
+void Committer::CommitInBackground(const InodePtr& inode) {
+  const absl::Status status = Commit(CallContext(), inode);
+  if (!status.ok()) {
+    absl::MutexLock lock(&inode->mu);
+    inode->error_seen = false;
+  }
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  if (it == staged_.end()) return;
+  Entry& entry = it->second;
+  entry.under_way = false;
+  if (!status.ok()) {
+    entry.backoff_ns =
+        std::clamp(2 * entry.backoff_ns, kShortestBackoffNs, kLongestBackoffNs);
+    entry.retry_ns = parts_.clock->MonotonicNanos() + entry.backoff_ns;
+  }
+  schedule_changed_.Signal();
+}
+
+}  // namespace s3files

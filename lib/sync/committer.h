@@ -1,0 +1,122 @@
+// Makes staged state the store's state: which inodes have changes, when they are committed, and what
+// becomes of a change that cannot be.
+#ifndef S3FILES_LIB_SYNC_COMMITTER_H_
+#define S3FILES_LIB_SYNC_COMMITTER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/call_context.h"
+#include "lib/base/clock.h"
+#include "lib/base/event_sink.h"
+#include "lib/base/executor.h"
+#include "lib/inode/names.h"
+#include "lib/store/object_store.h"
+#include "lib/sync/object_writer.h"
+
+namespace s3files {
+
+struct CommitPolicy {
+  int64_t delay_ns = 0;  // 0: closing commits; else that long after the last write
+  int64_t max_age_ns = int64_t{600} * 1'000'000'000;  // however long writing goes on
+};
+
+// Thread-safe.
+class Committer {
+ public:
+  struct Parts {  // all outlive the committer
+    ObjectStore* store;
+    Fetcher* fetcher;
+    Names* names;
+    ObjectWriter* writer;
+    EventSink* events;
+    Clock* clock;
+    Executor* transfers;  // parts
+    Executor* commits;    // whole files; its tasks wait for those of `transfers`
+  };
+  Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
+  // Commits nothing: waits for background commits under way and aborts early uploads.
+  ~Committer();
+
+  // To be called after every change staged for `inode`, with no lock held. `handle` staged it.
+  void NoteStaged(const InodePtr& inode, uint64_t handle);
+
+  // Commits what is staged for the inode; no request where nothing is. See s3f_commit for errors.
+  absl::Status Commit(const CallContext& call, const InodePtr& inode);
+  // The same for an inode that the caller has made busy.
+  absl::Status CommitBusy(const CallContext& call, const InodePtr& inode);
+  // Everything staged within `directory`, several at a time. Returns the first error.
+  absl::Status CommitWithin(const CallContext& call, const InodePtr& directory);
+
+  // Forgets what is staged. The caller has made the inode busy.
+  void DiscardBusy(const InodePtr& inode);
+  // Ends the early upload: the key is about to change. The caller has made the inode busy.
+  void DropEarlyUpload(const InodePtr& inode);
+
+  struct StagedInode {
+    InodePtr inode;
+    int64_t age_ns = 0;
+  };
+  // The staged inode with the lowest number above `after`; a null inode at the end.
+  StagedInode NextStaged(uint64_t after) const;
+  int64_t AgeOf(const InodePtr& inode) const;  // 0 where nothing is staged
+  size_t staged_count() const;
+
+  struct Counters {
+    uint64_t commits = 0, failures = 0, conflicts = 0;
+  };
+  Counters counters() const;
+
+ private:
+  struct Entry {
+    InodePtr inode;
+    std::shared_ptr<EarlyUpload> early;
+    int64_t first_ns = 0;  // monotonic
+    int64_t last_ns = 0;
+    int64_t retry_ns = 0;  // not before, in the background
+    int64_t backoff_ns = 0;
+    bool under_way = false;  // in the background
+  };
+
+  absl::StatusOr<WriteJob> Prepare(const InodePtr& inode);
+  absl::Status Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp);
+  absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status);
+  absl::Status Conflict(const InodePtr& inode, const absl::Status& status);
+  // Whether the version that is in the way is one we wrote without learning of it; then it is what
+  // the inode rests on from now on.
+  absl::StatusOr<bool> AdoptOwn(const CallContext& call, const InodePtr& inode,
+                                const WriteJob& job);
+
+  void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
+  std::shared_ptr<EarlyUpload> TakeEarlyUpload(const InodePtr& inode);
+  void Abort(EarlyUpload& upload);
+  void Forget(const InodePtr& inode);
+
+  void RunSchedule();
+  int64_t DueLocked(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void CommitInBackground(const InodePtr& inode);
+
+  const Parts parts_;
+  const PartPolicy part_policy_;
+  const CommitPolicy policy_;
+
+  mutable absl::Mutex mu_;  // after any inode's, before an early upload's and a content's
+  absl::CondVar schedule_changed_;
+  absl::btree_map<uint64_t, Entry> staged_ ABSL_GUARDED_BY(mu_);  // by inode number
+  Counters counters_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+
+  TaskGroup background_;
+  std::thread scheduler_;  // only where the delay is not 0
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_SYNC_COMMITTER_H_

@@ -1,0 +1,81 @@
+// Uploads the parts of a large file while it is still being written, one after another from its
+// start.
+#ifndef S3FILES_LIB_SYNC_EARLY_UPLOAD_H_
+#define S3FILES_LIB_SYNC_EARLY_UPLOAD_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/byte_range.h"
+#include "lib/base/call_context.h"
+#include "lib/base/executor.h"
+#include "lib/content/content.h"
+#include "lib/store/object_store.h"
+#include "lib/sync/write_plan.h"
+
+namespace s3files {
+
+// Belongs to one live generation of one content. Its parts are kept staged, too, until the commit:
+// what can be lost is only the effort. Thread-safe.
+class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
+ public:
+  // `request`: key, metadata and commit id of the object to be.
+  EarlyUpload(ObjectStore* store, Executor* executor, std::shared_ptr<Content> content,
+              PutRequest request, const PartPolicy& policy)
+      : store_(store),
+        executor_(executor),
+        content_(std::move(content)),
+        request_(std::move(request)),
+        policy_(policy) {}
+
+  const PutRequest& request() const { return request_; }
+
+  // Starts the upload of every part that is complete by now. Never waits.
+  void Advance();
+
+  struct Part {
+    ByteRange range;
+    UploadedPart uploaded;
+  };
+  struct Result {
+    std::string upload_id;  // empty: there is no upload
+    std::vector<Part> parts;  // those that were uploaded, by number; failed ones are missing
+  };
+  // Advance does nothing from now on. To be called before the generation is frozen: what comes after
+  // it is another file.
+  void Stop();
+  // Stops it and waits for the parts under way. The upload is the caller's to complete or abort.
+  Result Take();
+
+ private:
+  class Source;
+  void Start();
+  void Upload(uint32_t number, ByteRange range);
+  void SubmitLocked(uint32_t number, ByteRange range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  ObjectStore* const store_;
+  Executor* const executor_;
+  const std::shared_ptr<Content> content_;
+  const PutRequest request_;
+  const PartPolicy policy_;
+
+  absl::Mutex mu_;  // before the content's
+  absl::CondVar idle_;
+  bool started_ ABSL_GUARDED_BY(mu_) = false;  // the first part has been scheduled
+  bool over_ ABSL_GUARDED_BY(mu_) = false;     // taken, or could not be created
+  std::string upload_id_ ABSL_GUARDED_BY(mu_);
+  uint64_t scheduled_end_ ABSL_GUARDED_BY(mu_) = 0;
+  uint32_t next_number_ ABSL_GUARDED_BY(mu_) = 1;
+  int pending_ ABSL_GUARDED_BY(mu_) = 0;  // tasks
+  std::vector<std::pair<uint32_t, ByteRange>> waiting_ ABSL_GUARDED_BY(mu_);  // for the upload id
+  std::vector<Part> done_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_SYNC_EARLY_UPLOAD_H_

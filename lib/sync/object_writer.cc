@@ -1,0 +1,208 @@
+#include "lib/sync/object_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/clock.h"
+#include "lib/base/errors.h"
+
+namespace s3files {
+namespace {
+
+// Aborting goes on after the call that failed has lost its patience: an upload left behind costs
+// its owner money every month.
+constexpr int64_t kAbortPatienceNs = 20'000'000'000;
+
+class SnapshotSource final : public ByteSource {
+ public:
+  SnapshotSource(const CallContext& call, Fetcher* fetcher, const Snapshot* snapshot,
+                 ByteRange range)
+      : call_(call), fetcher_(fetcher), snapshot_(snapshot), range_(range) {}
+  uint64_t size() const override { return range_.size(); }
+  absl::Status Read(uint64_t offset, absl::Span<char> out) override {
+    return snapshot_->Read(call_, *fetcher_, range_.begin + offset, out);
+  }
+
+ private:
+  const CallContext& call_;
+  Fetcher* const fetcher_;
+  const Snapshot* const snapshot_;
+  const ByteRange range_;
+};
+
+WriteShape ShapeOf(const Snapshot& snapshot) {
+  WriteShape shape;
+  shape.size = snapshot.size();
+  shape.staged = snapshot.overlay == nullptr ? nullptr : &snapshot.overlay->staged();
+  shape.base_visible = snapshot.base_visible();
+  shape.has_base = snapshot.base != nullptr && snapshot.base->version.known();
+  return shape;
+}
+
+PutRequest RequestOf(const WriteJob& job) {
+  PutRequest request;
+  request.key = job.key;
+  request.metadata = job.metadata;
+  request.commit_id = job.commit_id;
+  return request;
+}
+
+}  // namespace
+
+absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJob& job) {
+  EarlyUpload::Result early;
+  if (job.early != nullptr) early = job.early->Take();
+  absl::StatusOr<WritePlan> plan = PlanWrite(ShapeOf(job.snapshot), policy_, store_->capabilities());
+  if (plan.ok() && !early.upload_id.empty() && plan->kind == WritePlan::Kind::kMultipart) {
+    absl::StatusOr<std::vector<Step>> steps = StepsWithEarly(job, early);
+    if (steps.ok()) return Multipart(call, job, early.upload_id, *std::move(steps));
+  }
+  if (!early.upload_id.empty()) Abort(job.key, early.upload_id);
+  S3FILES_RETURN_IF_ERROR(plan.status());
+  if (plan->kind == WritePlan::Kind::kPut) return Put(call, job);
+  return WriteParts(call, job, *std::move(plan));
+}
+
+absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
+  const Capabilities& can = store_->capabilities();
+  WriteJob write{job.key, job.metadata, job.expected, {job.source, nullptr}, job.commit_id, nullptr};
+  if (job.source->size > can.largest_copy) return Write(call, write);
+
+  S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
+                           guard_->Prepare(call, job.key, job.expected, WriteKind::kCopy));
+  if (!can.copy_source) {
+    S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, job.source->key));
+    if (now != job.source->version) {
+      return Error(ESTALE, job.source->key + " changed in the store before it was copied");
+    }
+  }
+  CopyRequest request;
+  request.source_key = job.source->key;
+  if (can.copy_source && job.source->version.known()) request.source_version = job.source->version;
+  request.key = job.key;
+  request.precondition = precondition;
+  request.metadata = job.metadata;
+  request.commit_id = job.commit_id;
+  absl::StatusOr<Stamp> stamp = store_->Copy(call, request);
+  // A store that cannot copy this one gets the bytes through us.
+  if (ErrnoOf(stamp.status()) == ENOTSUP) return Write(call, write);
+  return stamp;
+}
+
+absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {
+  PutRequest request = RequestOf(job);
+  S3FILES_ASSIGN_OR_RETURN(request.precondition,
+                           guard_->Prepare(call, job.key, job.expected, WriteKind::kPut));
+  SnapshotSource source(call, fetcher_, &job.snapshot, {0, job.snapshot.size()});
+  return store_->Put(call, request, source);
+}
+
+absl::StatusOr<Stamp> ObjectWriter::WriteParts(const CallContext& call, const WriteJob& job,
+                                               WritePlan plan) {
+  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id,
+                           store_->CreateUpload(call, RequestOf(job)));
+  std::vector<Step> steps;
+  steps.reserve(plan.parts.size());
+  for (const PlannedPart& part : plan.parts) steps.push_back({part, {}});
+  return Multipart(call, job, upload_id, std::move(steps));
+}
+
+// The parts that were uploaded early and not changed since stay as they are; the rest is uploaded.
+absl::StatusOr<std::vector<ObjectWriter::Step>> ObjectWriter::StepsWithEarly(
+    const WriteJob& job, const EarlyUpload::Result& early) const {
+  const Capabilities& can = store_->capabilities();
+  const uint64_t size = job.snapshot.size();
+  const RangeSet& rewritten = job.snapshot.overlay->rewritten();
+  std::vector<Step> steps;
+  auto done = early.parts.begin();
+  for (uint64_t at = 0; at < size;) {
+    const uint32_t number = static_cast<uint32_t>(steps.size()) + 1;
+    if (number > can.most_parts) return Error(EFBIG, "more parts than the store takes");
+    ByteRange range = StreamingPartRange(number, policy_, can);
+    range.end = std::min(range.end, size);
+    Step step{{number, range, false}, {}};
+    while (done != early.parts.end() && done->uploaded.number < number) ++done;
+    if (done != early.parts.end() && done->uploaded.number == number && done->range == range &&
+        !rewritten.Intersects(range)) {
+      step.uploaded = done->uploaded;
+    }
+    steps.push_back(std::move(step));
+    at = range.end;
+  }
+  return steps;
+}
+
+absl::Status ObjectWriter::CarryStep(const CallContext& call, const WriteJob& job,
+                                     const std::string& upload_id, Step& step) {
+  if (!step.plan.copy) {
+    SnapshotSource source(call, fetcher_, &job.snapshot, step.plan.range);
+    S3FILES_ASSIGN_OR_RETURN(
+        step.uploaded, store_->UploadPart(call, job.key, upload_id, step.plan.number, source));
+    return absl::OkStatus();
+  }
+  PartCopyRequest request;
+  request.key = job.key;
+  request.upload_id = upload_id;
+  request.number = step.plan.number;
+  request.source_key = job.snapshot.base->key;
+  request.source_version = job.snapshot.base->version;
+  request.source_range = step.plan.range;
+  absl::StatusOr<UploadedPart> part = store_->CopyPart(call, request);
+  if (ErrnoOf(part.status()) == ENOTSUP) {
+    step.plan.copy = false;
+    return CarryStep(call, job, upload_id, step);
+  }
+  S3FILES_ASSIGN_OR_RETURN(step.uploaded, std::move(part));
+  return absl::OkStatus();
+}
+
+absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
+                                 const std::string& upload_id, std::vector<Step>& steps) {
+  absl::Mutex mu;
+  absl::Status first_error;  // guarded by mu
+  TaskGroup group(executor_);
+  for (Step& step : steps) {
+    if (step.uploaded.number != 0) continue;
+    group.Submit([&, this] {
+      {
+        absl::MutexLock lock(&mu);
+        if (!first_error.ok()) return;
+      }
+      absl::Status status = CarryStep(call, job, upload_id, step);
+      absl::MutexLock lock(&mu);
+      first_error.Update(status);
+    });
+  }
+  group.Wait();
+  return first_error;
+}
+
+absl::StatusOr<Stamp> ObjectWriter::Multipart(const CallContext& call, const WriteJob& job,
+                                              const std::string& upload_id,
+                                              std::vector<Step> steps) {
+  auto complete = [&]() -> absl::StatusOr<Stamp> {
+    S3FILES_RETURN_IF_ERROR(Carry(call, job, upload_id, steps));
+    CompleteRequest request;
+    request.key = job.key;
+    request.upload_id = upload_id;
+    request.commit_id = job.commit_id;
+    for (Step& step : steps) request.parts.push_back(std::move(step.uploaded));
+    S3FILES_ASSIGN_OR_RETURN(request.precondition,
+                             guard_->Prepare(call, job.key, job.expected, WriteKind::kComplete));
+    return store_->CompleteUpload(call, request);
+  };
+  absl::StatusOr<Stamp> stamp = complete();
+  if (!stamp.ok()) Abort(job.key, upload_id);
+  return stamp;
+}
+
+void ObjectWriter::Abort(const std::string& key, const std::string& upload_id) {
+  CallContext call;
+  call.deadline_ns = MonotonicNanos() + kAbortPatienceNs;
+  store_->AbortUpload(call, key, upload_id).IgnoreError();
+}
+
+}  // namespace s3files

@@ -1,0 +1,80 @@
+// Carries out the write of one object: in one PUT, in parts, or as a copy on the server.
+#ifndef S3FILES_LIB_SYNC_OBJECT_WRITER_H_
+#define S3FILES_LIB_SYNC_OBJECT_WRITER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/call_context.h"
+#include "lib/base/executor.h"
+#include "lib/content/content.h"
+#include "lib/store/object_store.h"
+#include "lib/sync/early_upload.h"
+#include "lib/sync/write_guard.h"
+#include "lib/sync/write_plan.h"
+
+namespace s3files {
+
+struct WriteJob {
+  std::string key;
+  ObjectMetadata metadata;
+  Version expected;  // what the key holds now: the precondition
+  Snapshot snapshot;
+  std::string commit_id;
+  std::shared_ptr<EarlyUpload> early;  // may be null; its key and commit id are the job's
+};
+
+struct CopyJob {
+  BasePtr source;
+  std::string key;
+  ObjectMetadata metadata;
+  Version expected;
+  std::string commit_id;
+};
+
+// Thread-safe. Parts go in parallel on the executor, whose tasks must not wait for each other.
+class ObjectWriter {
+ public:
+  ObjectWriter(ObjectStore* store, Fetcher* fetcher, Executor* executor, WriteGuard* guard,
+               const PartPolicy& policy)
+      : store_(store), fetcher_(fetcher), executor_(executor), guard_(guard), policy_(policy) {}
+
+  // Returns the stamp of the object written. On failure the key holds what it held, and no upload is
+  // left behind, except that after EIO, ETIMEDOUT or ECANCELED the write may have happened: then the
+  // object carries the commit id.
+  // ESTALE, EEXIST: the key does not hold `expected`. EFBIG.
+  absl::StatusOr<Stamp> Write(const CallContext& call, const WriteJob& job);
+
+  // As Write, for bytes that the store has already.
+  absl::StatusOr<Stamp> Copy(const CallContext& call, const CopyJob& job);
+
+ private:
+  // A part to be done, or done already (`uploaded` is set).
+  struct Step {
+    PlannedPart plan;
+    UploadedPart uploaded;
+  };
+  absl::StatusOr<std::vector<Step>> StepsWithEarly(const WriteJob& job,
+                                                   const EarlyUpload::Result& early) const;
+  absl::StatusOr<Stamp> Put(const CallContext& call, const WriteJob& job);
+  absl::StatusOr<Stamp> Multipart(const CallContext& call, const WriteJob& job,
+                                  const std::string& upload_id, std::vector<Step> steps);
+  absl::Status Carry(const CallContext& call, const WriteJob& job, const std::string& upload_id,
+                     std::vector<Step>& steps);
+  absl::Status CarryStep(const CallContext& call, const WriteJob& job,
+                         const std::string& upload_id, Step& step);
+  absl::StatusOr<Stamp> WriteParts(const CallContext& call, const WriteJob& job, WritePlan plan);
+  void Abort(const std::string& key, const std::string& upload_id);
+
+  ObjectStore* const store_;
+  Fetcher* const fetcher_;
+  Executor* const executor_;
+  WriteGuard* const guard_;
+  const PartPolicy policy_;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_SYNC_OBJECT_WRITER_H_

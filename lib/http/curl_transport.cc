@@ -221,7 +221,7 @@ absl::Status CurlTransport::Transfer::Result(CURLcode code) {
                                  "'; check the endpoint and that its server runs"));
     }
     case CURLE_OPERATION_TIMEDOUT:
-      if (response.sends > 0) return Failed(lost, ETIMEDOUT, absl::StrCat("'", host, "' stalled"));
+      if (response.sends > 0) return Failed(lost, EIO, absl::StrCat("'", host, "' stalled"));
       return Failed(
           lost, EHOSTUNREACH,
           absl::StrCat("'", host, "' does not answer; check the endpoint and the network"));

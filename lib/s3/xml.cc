@@ -227,14 +227,14 @@ absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteObjects(absl::string_view 
   return out;
 }
 
-std::string CompleteUploadBody(absl::Span<const UploadedPart> parts, bool quote_etags) {
-  const absl::string_view quote = quote_etags ? "&quot;" : "";
+std::string CompleteUploadBody(absl::Span<const UploadedPart> parts) {
+  constexpr absl::string_view kQuote = "&quot;";
   std::string out = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   out.reserve(out.size() + parts.size() * 112 + 32);
   for (const UploadedPart& part : parts) {
-    absl::StrAppend(&out, "<Part><PartNumber>", part.number, "</PartNumber><ETag>", quote);
+    absl::StrAppend(&out, "<Part><PartNumber>", part.number, "</PartNumber><ETag>", kQuote);
     AppendEscaped(part.etag, out);
-    absl::StrAppend(&out, quote, "</ETag></Part>");
+    absl::StrAppend(&out, kQuote, "</ETag></Part>");
   }
   out += "</CompleteMultipartUpload>";
   return out;

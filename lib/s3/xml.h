@@ -59,7 +59,7 @@ struct DeleteFailure {
 };
 absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteObjects(absl::string_view body);
 
-std::string CompleteUploadBody(absl::Span<const UploadedPart> parts, bool quote_etags);
+std::string CompleteUploadBody(absl::Span<const UploadedPart> parts);
 
 // False where XML has no way to write `text` (most control characters).
 bool XmlCanCarry(absl::string_view text);

@@ -54,7 +54,6 @@ class ListingMerger {
   std::string last_;  // name last emitted
   std::vector<std::string> skipped_;
   std::optional<Stamp> marker_;
-  std::string prefix_;
 };
 
 // `a` comes after `b` in the order of entries: that of a + "/" and b + "/".

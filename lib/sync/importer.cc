@@ -1,0 +1,382 @@
+#include "lib/sync/importer.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+#include "lib/base/wait.h"
+#include "lib/inode/path.h"
+
+namespace s3files {
+
+bool Importer::Recent(int64_t since_ns) const {
+  return since_ns != 0 && clock_->MonotonicNanos() - since_ns < policy_.attribute_timeout_ns;
+}
+
+void Importer::NoteExists(const InodePtr& directory) {
+  const int64_t now = clock_->MonotonicNanos();
+  absl::MutexLock lock(&directory->mu);
+  directory->directory.exists_ns = now;
+}
+
+void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker) {
+  absl::MutexLock lock(&directory->mu);
+  directory->directory.marker = marker;
+}
+
+void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
+  absl::MutexLock lock(&directory->mu);
+  if (directory->directory.listing) directory->directory.listing->names.insert(std::string(name));
+}
+
+void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
+  absl::MutexLock lock(&directory->mu);
+  DirectoryState& state = directory->directory;
+  if (state.listing) state.listing->names.erase(std::string(name));
+  if (state.spare_children > 0) --state.spare_children;
+}
+
+// What is known already, as far as `freshness` lets it count.
+Importer::Known Importer::Recall(const InodePtr& inode, Freshness freshness,
+                                 uint64_t* epoch) const {
+  absl::MutexLock lock(&inode->mu);
+  *epoch = inode->epoch;
+  if (inode->type == FileType::kDirectory) {
+    return Recent(inode->directory.exists_ns) ? Known::kAnswer : Known::kAsk;
+  }
+  if (inode->content != nullptr && inode->content->staged()) return Known::kAnswer;
+  return freshness == Freshness::kRecent && Recent(inode->validated_ns) ? Known::kAnswer
+                                                                       : Known::kAsk;
+}
+
+absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePtr& directory,
+                                          absl::string_view name, Freshness freshness) {
+  const std::string key = names_->ChildKey(directory, name);
+  while (true) {
+    InodePtr known = names_->Child(directory, name);
+    uint64_t epoch = 0;
+    {
+      absl::MutexLock lock(&directory->mu);
+      if (directory->directory.local) return known;
+    }
+    if (known == names_->lost_and_found()) return known;
+    if (known != nullptr && Recall(known, freshness, &epoch) == Known::kAnswer) return known;
+
+    if (known != nullptr && known->type == FileType::kDirectory) {
+      std::optional<Stamp> marker;
+      S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
+      if (exists) {
+        NoteExists(known);
+        if (marker) NoteMarker(known, marker);
+        return known;
+      }
+      if (names_->HasChildren(known)) {
+        // Files that are staged but not committed keep their directory.
+        for (const InodePtr& child : names_->Children(known)) {
+          absl::MutexLock lock(&child->mu);
+          if (child->content != nullptr && child->content->staged()) return known;
+        }
+      }
+      names_->Unbind(known);
+      known = nullptr;
+    }
+
+    absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
+    if (file.ok()) {
+      if (*file == nullptr) continue;
+      NoteExists(directory);
+      return file;
+    }
+    if (ErrnoOf(file.status()) != ENOENT) return file.status();
+    if (known != nullptr && !NoteGone(known, epoch)) continue;
+
+    std::optional<Stamp> marker;
+    S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
+    if (!exists) return InodePtr();
+    InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
+    if (found->type != FileType::kDirectory) continue;
+    NoteExists(found);
+    NoteExists(directory);
+    if (marker) NoteMarker(found, marker);
+    return found;
+  }
+}
+
+absl::StatusOr<InodePtr> Importer::LookupFile(const CallContext& call, const InodePtr& directory,
+                                              absl::string_view name, Freshness freshness,
+                                              const InodePtr& known, uint64_t epoch) {
+  const std::string key = names_->ChildKey(directory, name);
+  bool with_bytes = freshness == Freshness::kNowToRead;
+  if (with_bytes && known != nullptr) {
+    absl::MutexLock lock(&known->mu);
+    const BasePtr base = known->content == nullptr ? nullptr : known->content->base();
+    with_bytes = base == nullptr || !fetcher_->Resident(*base);
+  }
+  Fetcher::Opened opened;
+  if (with_bytes) {
+    S3FILES_ASSIGN_OR_RETURN(opened, fetcher_->Open(call, key));
+  } else {
+    S3FILES_ASSIGN_OR_RETURN(opened.info, store_->Head(call, key));
+    opened.base =
+        std::make_shared<const Base>(key, opened.info.stamp.version, opened.info.size);
+  }
+  return Import(directory, name, known, epoch, std::move(opened));
+}
+
+InodePtr Importer::Import(const InodePtr& directory, absl::string_view name, const InodePtr& known,
+                          uint64_t epoch, Fetcher::Opened&& opened) {
+  const FileType type = AttributesOf(opened.info, false, policy_.defaults).type;
+  if (known != nullptr && known->type == type) {
+    return ImportInto(known, true, epoch, std::move(opened)) ? known : nullptr;
+  }
+  if (known != nullptr && !NoteGone(known, epoch)) return nullptr;  // became another type
+  InodePtr inode = names_->Bind(directory, name, type);
+  if (inode->type != type) return nullptr;
+  // Where another thread bound it first, what that one learned may be newer than what we did.
+  return ImportInto(inode, true, 0, std::move(opened)) ? inode : nullptr;
+}
+
+bool Importer::ImportInto(const InodePtr& inode, bool check_epoch, uint64_t epoch,
+                          Fetcher::Opened&& opened) {
+  absl::MutexLock lock(&inode->mu);
+  if (check_epoch && inode->epoch != epoch) return false;
+  if (inode->content != nullptr && inode->content->staged()) return true;  // joined after all
+  const BasePtr old = inode->content == nullptr ? nullptr : inode->content->base();
+  if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
+      old->size == opened.info.size && old->key == opened.base->key) {
+    fetcher_->cache()->Move(opened.base->id, old->id, 0);  // the first bytes came with the answer
+  } else {
+    if (inode->content != nullptr) inode->content->Retire();
+    inode->content = std::make_shared<Content>(opened.base, fetcher_, spill_);
+    ++inode->epoch;
+  }
+  inode->attributes = AttributesOf(opened.info, false, policy_.defaults);
+  inode->committed = opened.info.stamp;
+  inode->metadata = std::move(opened.info.metadata);
+  inode->full = true;
+  inode->validated_ns = clock_->MonotonicNanos();
+  return true;
+}
+
+// The store no longer has the object of a file that has nothing staged. False: that is old news.
+bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->epoch != epoch) return false;
+    if (inode->content != nullptr && inode->content->staged()) return false;
+    if (inode->content != nullptr) inode->content->Retire();
+    inode->removed = true;
+    ++inode->epoch;
+  }
+  names_->Unbind(inode);
+  return true;
+}
+
+absl::StatusOr<bool> Importer::ProbeDirectory(const CallContext& call,
+                                              const std::string& directory_key,
+                                              std::optional<Stamp>* marker) {
+  ListRequest request;
+  request.prefix = directory_key;
+  request.hierarchical = false;
+  request.max_keys = 1;
+  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
+  if (page.objects.empty()) return false;
+  if (page.objects[0].key == directory_key) *marker = page.objects[0].stamp;
+  return true;
+}
+
+absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& directory) {
+  if (directory == names_->root()) return absl::OkStatus();
+  {
+    absl::MutexLock lock(&directory->mu);
+    if (directory->directory.local || Recent(directory->directory.exists_ns)) {
+      return absl::OkStatus();
+    }
+  }
+  std::optional<Stamp> marker;
+  S3FILES_ASSIGN_OR_RETURN(const bool exists,
+                           ProbeDirectory(call, names_->DirectoryKey(directory), &marker));
+  if (!exists) {
+    return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
+  }
+  NoteExists(directory);
+  if (marker) NoteMarker(directory, marker);
+  return absl::OkStatus();
+}
+
+absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& directory) {
+  {
+    absl::MutexLock lock(&directory->mu);
+    if (directory->full && (directory->directory.local || Recent(directory->validated_ns))) {
+      return absl::OkStatus();
+    }
+  }
+  Attributes attributes = ImpliedDirectory(policy_.defaults);
+  bool local = directory == names_->root() && names_->prefix().empty();
+  {
+    absl::MutexLock lock(&directory->mu);
+    local = local || directory->directory.local;
+  }
+  if (!local) {
+    absl::StatusOr<ObjectInfo> info = store_->Head(call, names_->DirectoryKey(directory));
+    if (info.ok()) {
+      attributes = AttributesOf(*info, true, policy_.defaults);
+    } else if (ErrnoOf(info.status()) != ENOENT) {
+      return info.status();
+    }
+  }
+  absl::MutexLock lock(&directory->mu);
+  directory->attributes = attributes;
+  directory->full = true;
+  directory->validated_ns = clock_->MonotonicNanos();
+  return absl::OkStatus();
+}
+
+absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& directory) {
+  const std::string path = names_->PathOf(directory);
+  for (const InodePtr& child : names_->Children(directory)) {
+    absl::MutexLock lock(&child->mu);
+    if (child->content != nullptr && child->content->staged()) {
+      return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
+    }
+  }
+  ListRequest request;
+  request.prefix = names_->DirectoryKey(directory);
+  request.hierarchical = false;
+  request.max_keys = 2;
+  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
+  if (page.objects.empty()) return Error(ENOENT, absl::StrCat("no directory /", path));
+  const bool marked = page.objects[0].key == request.prefix;
+  if (!marked || page.objects.size() > 1) {
+    return Error(ENOTEMPTY, absl::StrCat("/", path, " is not empty"));
+  }
+  NoteMarker(directory, page.objects[0].stamp);
+  return absl::OkStatus();
+}
+
+absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& directory,
+                                     absl::string_view leaving) {
+  if (directory == names_->root()) return absl::OkStatus();
+  {
+    absl::MutexLock lock(&directory->mu);
+    const DirectoryState& state = directory->directory;
+    if (state.local || state.marker || state.spare_children > 1) return absl::OkStatus();
+  }
+  ListRequest request;
+  request.prefix = names_->DirectoryKey(directory);
+  request.hierarchical = false;
+  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
+  std::optional<Stamp> marker;
+  uint64_t others = 0;
+  for (const ListedObject& object : page.objects) {
+    if (object.key == request.prefix) {
+      marker = object.stamp;
+    } else if (object.key != leaving &&
+               !absl::StartsWith(object.key, absl::StrCat(leaving, "/"))) {
+      ++others;
+    }
+  }
+  if (!marker && others == 0 && page.next_token.empty()) {
+    PutRequest put;
+    put.key = request.prefix;
+    StoreAttributes(ImpliedDirectory(policy_.defaults), &put.metadata);
+    MemorySource empty("");
+    S3FILES_ASSIGN_OR_RETURN(marker, store_->Put(call, put, empty));
+  }
+  absl::MutexLock lock(&directory->mu);
+  directory->directory.marker = marker;
+  directory->directory.spare_children = others;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ListPage> Importer::ListPageOf(const CallContext& call, const InodePtr& directory,
+                                              absl::string_view start_after,
+                                              absl::string_view token) {
+  ListRequest request;
+  request.prefix = names_->DirectoryKey(directory);
+  request.start_after = std::string(start_after);
+  request.token = std::string(token);
+  return store_->List(call, request);
+}
+
+absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& directory,
+                                 uint64_t most_pages) {
+  DirectoryState::Listing listing;
+  listing.at_ns = clock_->MonotonicNanos();
+  const std::string key = names_->DirectoryKey(directory);
+  std::optional<Stamp> marker;
+  std::string token;
+  uint64_t pages = 0;
+  bool found = directory == names_->root();
+  do {
+    S3FILES_ASSIGN_OR_RETURN(ListPage page, ListPageOf(call, directory, "", token));
+    ++pages;
+    found = found || !page.objects.empty() || !page.prefixes.empty();
+    for (const ListedObject& object : page.objects) {
+      if (object.key == key) marker = object.stamp;
+      if (auto name = NameFromKey(object.key, key)) listing.names.insert(*std::move(name));
+    }
+    for (const std::string& prefix : page.prefixes) {
+      if (auto name = NameFromKey(prefix, key)) listing.names.insert(*std::move(name));
+    }
+    token = page.next_token;
+  } while (!token.empty() && pages < most_pages);
+  if (!found) return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
+
+  absl::MutexLock lock(&directory->mu);
+  DirectoryState& state = directory->directory;
+  state.exists_ns = listing.at_ns;
+  if (marker) state.marker = marker;
+  state.lookups = 0;
+  state.listing_pages = token.empty() ? pages : 2 * pages;
+  state.listing.reset();
+  if (token.empty()) state.listing = std::move(listing);
+  return absl::OkStatus();
+}
+
+// Listing a directory is worth while once as many absences were asked for as it takes pages: then
+// the listing costs less than asking for each name (a HEAD and a LIST).
+absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodePtr& directory) {
+  if (policy_.attribute_timeout_ns == 0) return false;
+  uint64_t budget;
+  {
+    absl::MutexLock lock(&directory->mu);
+    DirectoryState& state = directory->directory;
+    ++state.lookups;
+    S3FILES_RETURN_IF_ERROR(
+        WaitUntil(call, directory->mu, directory->changed, "waiting for a listing", [&] {
+          directory->mu.AssertHeld();
+          return !state.being_listed;
+        }));
+    if (state.listing && Recent(state.listing->at_ns)) return true;
+    if (state.lookups < state.listing_pages) return false;
+    state.being_listed = true;
+    budget = state.lookups;
+  }
+  const absl::Status status = ListWhole(call, directory, budget);
+  absl::MutexLock lock(&directory->mu);
+  directory->directory.being_listed = false;
+  directory->changed.SignalAll();
+  S3FILES_RETURN_IF_ERROR(status);
+  return directory->directory.listing.has_value();
+}
+
+absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
+                                                  const InodePtr& directory,
+                                                  absl::string_view name) {
+  if (names_->Child(directory, name) == nullptr) {
+    S3FILES_ASSIGN_OR_RETURN(const bool listed, KnowListing(call, directory));
+    if (listed) {
+      absl::MutexLock lock(&directory->mu);
+      const auto& listing = directory->directory.listing;
+      if (listing && !listing->names.contains(std::string(name))) return InodePtr();
+    }
+  }
+  S3FILES_ASSIGN_OR_RETURN(InodePtr inode, Lookup(call, directory, name, Freshness::kNow));
+  if (inode == nullptr) S3FILES_RETURN_IF_ERROR(CheckDirectory(call, directory));
+  return inode;
+}
+
+}  // namespace s3files

@@ -1,0 +1,112 @@
+// Brings metadata from the store to the file side: what a name is now, and whether it still is what
+// it was.
+#ifndef S3FILES_LIB_SYNC_IMPORTER_H_
+#define S3FILES_LIB_SYNC_IMPORTER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/base/call_context.h"
+#include "lib/base/clock.h"
+#include "lib/content/fetcher.h"
+#include "lib/inode/attributes.h"
+#include "lib/inode/names.h"
+#include "lib/store/object_store.h"
+
+namespace s3files {
+
+struct ImportPolicy {
+  int64_t attribute_timeout_ns = 1'000'000'000;
+  AttributeDefaults defaults;
+};
+
+// How sure an answer must be. Inodes with staged changes are joined, never asked for.
+enum class Freshness : uint8_t {
+  kRecent,      // an answer within the attribute timeout will do
+  kNow,         // ask the store
+  kNowToRead,   // ask, and bring the first bytes with the answer where they are not resident
+};
+
+// Thread-safe.
+class Importer {
+ public:
+  Importer(ObjectStore* store, Fetcher* fetcher, SpillArea* spill, Names* names, Clock* clock,
+           const ImportPolicy& policy)
+      : store_(store),
+        fetcher_(fetcher),
+        spill_(spill),
+        names_(names),
+        clock_(clock),
+        policy_(policy) {}
+
+  // What `name` in `directory` is; null where nothing is. A file costs one request, anything else
+  // one more (a LIST).
+  absl::StatusOr<InodePtr> Lookup(const CallContext& call, const InodePtr& directory,
+                                  absl::string_view name, Freshness freshness);
+
+  // As Lookup(kNow), for a name that is to be made: an absence may be as old as the attribute
+  // timeout, since the commit's precondition enforces it. Null: it is absent, and the directory
+  // exists. ENOENT: the directory does not exist.
+  absl::StatusOr<InodePtr> LookupToCreate(const CallContext& call, const InodePtr& directory,
+                                          absl::string_view name);
+
+  // ENOENT unless the directory exists; at most one LIST.
+  absl::Status CheckDirectory(const CallContext& call, const InodePtr& directory);
+  // Mode, owner and mtime from its marker; at most one HEAD.
+  absl::Status FillDirectory(const CallContext& call, const InodePtr& directory);
+
+  // ENOTEMPTY where it holds anything; ENOENT where it does not exist. One LIST.
+  absl::Status CheckEmpty(const CallContext& call, const InodePtr& directory);
+
+  // A directory that only its children imply gets a marker before the last of them, whose key is
+  // `leaving`, goes. No request where that is not known to be close.
+  absl::Status KeepDirectory(const CallContext& call, const InodePtr& directory,
+                             absl::string_view leaving);
+
+  // One page of the directory. `start_after` and `token` as in ListRequest.
+  absl::StatusOr<ListPage> ListPageOf(const CallContext& call, const InodePtr& directory,
+                                      absl::string_view start_after, absl::string_view token);
+
+  // We made, or removed, `name`: what is known of the directory follows.
+  void NoteCreated(const InodePtr& directory, absl::string_view name);
+  void NoteRemoved(const InodePtr& directory, absl::string_view name);
+
+  const ImportPolicy& policy() const { return policy_; }
+
+ private:
+  enum class Known : uint8_t { kAnswer, kAsk };
+  Known Recall(const InodePtr& inode, Freshness freshness, uint64_t* epoch) const;
+  absl::StatusOr<InodePtr> LookupFile(const CallContext& call, const InodePtr& directory,
+                                      absl::string_view name, Freshness freshness,
+                                      const InodePtr& known, uint64_t epoch);
+  // Null where another thread learned something newer meanwhile: ask again.
+  InodePtr Import(const InodePtr& directory, absl::string_view name, const InodePtr& known,
+                  uint64_t epoch, Fetcher::Opened&& opened);
+  bool ImportInto(const InodePtr& inode, bool check_epoch, uint64_t epoch,
+                  Fetcher::Opened&& opened);
+  bool NoteGone(const InodePtr& inode, uint64_t epoch);
+  // Whether anything is under `key` + '/'.
+  absl::StatusOr<bool> ProbeDirectory(const CallContext& call, const std::string& directory_key,
+                                      std::optional<Stamp>* marker);
+  void NoteExists(const InodePtr& directory);
+  void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
+  // Lists it whole where that is worth while; whether the listing is there and recent now.
+  absl::StatusOr<bool> KnowListing(const CallContext& call, const InodePtr& directory);
+  absl::Status ListWhole(const CallContext& call, const InodePtr& directory, uint64_t most_pages);
+  bool Recent(int64_t since_ns) const;
+
+  ObjectStore* const store_;
+  Fetcher* const fetcher_;
+  SpillArea* const spill_;
+  Names* const names_;
+  Clock* const clock_;
+  const ImportPolicy policy_;
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_SYNC_IMPORTER_H_

@@ -43,8 +43,9 @@ S3Reply ObjectDownload::Run(const CallContext& call) {
   sender_->CountFailure();
   const int status = reply.http.status;
   if (begun_ && done_ > 0 && (status == 404 || status == 412 || status == 416)) {
-    reply.status = Error(ESTALE, absl::StrCat("s3://", sender_->endpoint().bucket(), "/",
-                                              request_.key, " was replaced while it was read"),
+    reply.status = Error(ESTALE,
+                         absl::StrCat("s3://", sender_->endpoint().bucket(), "/", request_.key,
+                                      " was replaced while it was read"),
                          ReplyOf(reply.status));
   }
   return reply;

@@ -26,8 +26,8 @@ bool IsToken(absl::string_view name) {
 }
 
 absl::Status AppendValue(std::string name, const std::string& value, sigv4::Headers& headers) {
-  const bool printable = std::all_of(value.begin(), value.end(),
-                                     [](char c) { return c >= 0x20 && c < 0x7f; });
+  const bool printable =
+      std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   if (!printable || (!value.empty() && (value.front() == ' ' || value.back() == ' '))) {
     return Error(EINVAL, absl::StrCat("the value of ", name,
                                       " is not printable ASCII without spaces around it"));
@@ -54,7 +54,8 @@ absl::Status AppendMetadata(const ObjectMetadata& metadata, absl::string_view co
   }
   for (const auto& [name, value] : metadata.user) {
     if (!IsToken(name)) {
-      return Error(EINVAL, absl::StrCat("'", name, "' cannot name metadata: lower-case ASCII "
+      return Error(EINVAL, absl::StrCat("'", name,
+                                        "' cannot name metadata: lower-case ASCII "
                                         "letters, digits and a few marks can"));
     }
     if (name == kCommitIdName && !commit_id.empty()) continue;
@@ -90,8 +91,7 @@ absl::StatusOr<ObjectInfo> InfoOf(const HttpHeaders& headers) {
     if (name.size() <= kUserPrefix.size() || !absl::StartsWithIgnoreCase(name, kUserPrefix)) {
       continue;
     }
-    std::string& value =
-        metadata.user[absl::AsciiStrToLower(name.substr(kUserPrefix.size()))];
+    std::string& value = metadata.user[absl::AsciiStrToLower(name.substr(kUserPrefix.size()))];
     absl::StrAppend(&value, value.empty() ? "" : ",", headers.value(i));
   }
   return out;

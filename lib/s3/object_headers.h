@@ -11,8 +11,8 @@
 
 namespace s3files {
 
-// EINVAL where a header cannot carry a name or value: values are printable ASCII that neither begins
-// nor ends with a space (HTTP would drop it).
+// EINVAL where a header cannot carry a name or value: values are printable ASCII that neither
+// begins nor ends with a space (HTTP would drop it).
 absl::Status AppendMetadata(const ObjectMetadata& metadata, absl::string_view commit_id,
                             sigv4::Headers& headers);
 

@@ -8,8 +8,8 @@
 namespace s3files {
 namespace {
 
-// Only PUT's conditions: they are the ones that a store which does not know them refuses. The others
-// are silently ignored by many, which would lose updates.
+// Only PUT's conditions: they are the ones that a store which does not know them refuses. The
+// others are silently ignored by many, which would lose updates.
 ProviderProfile Generic() {
   ProviderProfile out;
   out.name = "generic";

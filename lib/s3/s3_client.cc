@@ -141,8 +141,7 @@ S3Outcome<ListPage> S3Client::ListObjectsV2(const CallContext& call, const ListR
 }
 
 S3Outcome<ListPage> S3Client::ProbeList(const CallContext& call, const ListRequest& request,
-                                        const RetryOptions& retry,
-                                        absl::Duration connect_timeout) {
+                                        const RetryOptions& retry, absl::Duration connect_timeout) {
   S3Request http = ListRequestOf(request);
   http.connect_timeout = connect_timeout;
   S3Outcome<ListPage> out;
@@ -184,8 +183,7 @@ S3Outcome<std::string> S3Client::CreateMultipartUpload(const CallContext& call,
 
 S3Outcome<UploadedPart> S3Client::UploadPart(const CallContext& call,
                                              const UploadPartRequest& request) {
-  S3Request http =
-      UploadRequestOf(S3Operation::kUploadPart, "PUT", request.key, request.upload_id);
+  S3Request http = UploadRequestOf(S3Operation::kUploadPart, "PUT", request.key, request.upload_id);
   http.query.emplace_back("partNumber", absl::StrCat(request.number));
   http.body = request.body;
   S3Outcome<UploadedPart> out;
@@ -252,9 +250,7 @@ S3Outcome<PartsPage> S3Client::ListParts(const CallContext& call, absl::string_v
 S3Outcome<UploadsPage> S3Client::ListMultipartUploads(const CallContext& call,
                                                       const ListUploadsRequest& request) {
   S3Request http = RequestOf(S3Operation::kOther, "GET", "");
-  http.query = {{"uploads", ""},
-                {"encoding-type", "url"},
-                {"prefix", std::string(request.prefix)}};
+  http.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", std::string(request.prefix)}};
   if (!request.key_marker.empty()) http.query.emplace_back("key-marker", request.key_marker);
   if (!request.upload_id_marker.empty()) {
     http.query.emplace_back("upload-id-marker", request.upload_id_marker);

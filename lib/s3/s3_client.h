@@ -1,4 +1,5 @@
-// S3's REST interface, one method a call. What a reply means to a file system is S3Store's business.
+// S3's REST interface, one method a call. What a reply means to a file system is S3Store's
+// business.
 #ifndef S3FILES_LIB_S3_S3_CLIENT_H_
 #define S3FILES_LIB_S3_S3_CLIENT_H_
 

@@ -26,8 +26,8 @@ Verdict VerdictOf(int http_status, absl::string_view code);
 // 412 is ESTALE, 404 ENOENT, ...; callers who know their precondition refine it.
 int ErrnoOfReply(int http_status, absl::string_view code);
 
-// "403 SignatureDoesNotMatch: ...; check the secret key". Names the bucket where it is to blame, and
-// `bucket_region` (of the x-amz-bucket-region header) where the region is.
+// "403 SignatureDoesNotMatch: ...; check the secret key". Names the bucket where it is to blame,
+// and `bucket_region` (of the x-amz-bucket-region header) where the region is.
 std::string DescribeReply(int http_status, const S3ErrorBody& error, const Endpoint& endpoint,
                           absl::string_view bucket_region, bool head);
 

@@ -190,11 +190,10 @@ Verdict S3Sender::JudgeReply(const S3Request& request, S3Reply& reply) {
     reply.error.request_id = std::string(headers.Get("x-amz-request-id"));
   }
   const bool head = request.operation == S3Operation::kHead;
-  reply.status =
-      Error(ErrnoOfReply(http_status, reply.error.code),
-            DescribeReply(http_status, reply.error, options_.endpoint,
-                          headers.Get("x-amz-bucket-region"), head),
-            StoreReply{http_status, reply.error.code, reply.error.request_id});
+  reply.status = Error(ErrnoOfReply(http_status, reply.error.code),
+                       DescribeReply(http_status, reply.error, options_.endpoint,
+                                     headers.Get("x-amz-bucket-region"), head),
+                       StoreReply{http_status, reply.error.code, reply.error.request_id});
   if (head && http_status == 403) {  // a HEAD has no body to say that it is the clock
     const std::optional<int64_t> date = ParseHttpDate(headers.Get("Date"));
     if (date.has_value() && std::llabs(*date - ServerNanos()) > kLargestSkewNs) {
@@ -228,14 +227,15 @@ absl::StatusOr<std::string> S3Sender::Presign(const CallContext& call, absl::str
   const std::string scope = sigv4::Scope(day, endpoint.region(), kService);
   const std::string query = EncodeQuery(sigv4::PresignParameters(
       credentials->access_key_id, credentials->session_token, timestamp, scope, seconds, "host"));
-  const std::string string_to_sign = sigv4::StringToSign(
-      timestamp, scope,
-      sigv4::CanonicalRequest(method, path, query, {{"host", endpoint.host()}},
-                              sigv4::kUnsignedPayload));
+  const std::string string_to_sign =
+      sigv4::StringToSign(timestamp, scope,
+                          sigv4::CanonicalRequest(method, path, query, {{"host", endpoint.host()}},
+                                                  sigv4::kUnsignedPayload));
   const Sha256Digest signing_key =
       signing_keys_.Get(credentials->secret_access_key, day, endpoint.region(), kService);
-  return endpoint.UrlOf(path, absl::StrCat(query, "&X-Amz-Signature=",
-                                           sigv4::Signature(signing_key, string_to_sign)));
+  return endpoint.UrlOf(
+      path,
+      absl::StrCat(query, "&X-Amz-Signature=", sigv4::Signature(signing_key, string_to_sign)));
 }
 
 RequestCounts S3Sender::counts() const {

@@ -80,8 +80,8 @@ class S3Sender {
  public:
   explicit S3Sender(S3SenderOptions options) : options_(std::move(options)) {}
 
-  // Tries until it is done, hopeless, or out of time. `status` of the reply: OK, the last refusal as
-  // ErrnoOfReply or the transport has it, ETIMEDOUT, ECANCELED.
+  // Tries until it is done, hopeless, or out of time. `status` of the reply: OK, the last refusal
+  // as ErrnoOfReply or the transport has it, ETIMEDOUT, ECANCELED.
   S3Reply Send(const CallContext& call, S3Request& request);
   S3Reply Send(const CallContext& call, S3Request& request, const RetryOptions& retry);
 
@@ -89,8 +89,8 @@ class S3Sender {
   // `clock_corrected` accumulate.
   Verdict Attempt(const CallContext& call, S3Request& request, S3Reply& reply);
 
-  // After an attempt that may be repeated: true = waited, repeat it; false = `reply.status` says why
-  // not.
+  // After an attempt that may be repeated: true = waited, repeat it; false = `reply.status` says
+  // why not.
   bool WaitForNext(const CallContext& call, Verdict verdict, Retrier& retrier, S3Reply& reply);
 
   // A URL that allows `method` on `key` for `expires` without credentials.

@@ -72,8 +72,8 @@ class S3Store final : public ObjectStore {
                             ByteSource& body) override;
   absl::Status Delete(const CallContext& call, absl::string_view key,
                       const Precondition& precondition) override;
-  absl::StatusOr<std::vector<absl::Status>> DeleteMany(
-      const CallContext& call, absl::Span<const std::string> keys) override;
+  absl::StatusOr<std::vector<absl::Status>> DeleteMany(const CallContext& call,
+                                                       absl::Span<const std::string> keys) override;
   absl::StatusOr<ListPage> List(const CallContext& call, const ListRequest& request) override;
   absl::StatusOr<Stamp> Copy(const CallContext& call, const CopyRequest& request) override;
   absl::StatusOr<std::string> CreateUpload(const CallContext& call,
@@ -113,8 +113,6 @@ class S3Store final : public ObjectStore {
   // 412 and 404 of a copy can mean its source or its target.
   absl::Status CopyError(const CallContext& call, const CopyRequest& request,
                          const WriteCondition& sent, const S3Reply& reply);
-  absl::Status DeleteBatch(const CallContext& call, const std::vector<std::string>& keys,
-                           std::vector<absl::Status>& statuses);
 
   S3Client client_;
   const ProviderProfile profile_;

@@ -58,7 +58,7 @@ const std::vector<Operation>& Operations() {
   constexpr auto kBucket = Target::kBucket;
   constexpr auto kObject = Target::kObject;
   constexpr auto kDocument = BodyKind::kDocument;
-  constexpr char kCopySource[] = "x-amz-copy-source";
+  constexpr std::string_view kCopySource = "x-amz-copy-source";
   static const std::vector<Operation> operations = {
       {"GET", kService, {}, "", "ListBuckets", kDocument, false, ListBuckets},
 

@@ -1,0 +1,913 @@
+// s3files in C++17: RAII and streams over the C ABI of s3files.h, header-only, depending on nothing
+// else. Being header-only it leaves an application its own compiler and standard library.
+//
+//   s3files::file_system fs("s3://bucket/prefix");
+//   s3files::ofstream out(fs, "hello.txt");
+//   out << "hello";
+//   out.close();  // the file is in the bucket now, or this throws
+//
+// Rules that hold for every call
+//   - Every call takes a `const call&` last, made by default: it throws s3files::error. Given a
+//     std::error_code there, as in std::filesystem, the call reports to it instead, clears it on
+//     success, and returns an empty or zero value on failure. A `call` built by hand adds a
+//     deadline, a cancel token or an identity:
+//       fs.commit("a");  fs.commit("a", ec);  fs.commit("a", call(ec).within(5s));
+//   - On failure nothing has changed, except where a call says otherwise. Error values are errno's,
+//     in std::generic_category; s3files.h lists them at the C call of the same name.
+//   - Any call may be made from any thread, on shared objects too. Not so for what changes or ends
+//     an object itself: close, abandon, moving, destruction, and streams, which belong to one
+//     thread at a time.
+//   - Objects are closed in any order: files keep their file system alive.
+//   - What is not closed is not published: the destructors of file, ofstream and fstream abandon
+//     what was written, so an exception that unwinds them publishes nothing [W5].
+//   - std::bad_alloc may be thrown by any call that returns a container or an object.
+#ifndef S3FILES_S3FILES_HPP_
+#define S3FILES_S3FILES_HPP_
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <ios>
+#include <istream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <streambuf>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "s3files/s3files.h"
+
+namespace s3files {
+
+// ------------------------------------------------------------------------------------------------
+// Errors
+
+// What a call throws. code() compares to std::errc; what() names the thing and the remedy.
+class error : public std::system_error {
+ public:
+  explicit error(const s3f_error& detail)
+      : std::system_error(detail.code, std::generic_category(), detail.message),
+        detail_(std::make_shared<const s3f_error>(detail)) {}
+
+  // Of the reply that caused it; 0 = none.
+  int http_status() const noexcept { return detail_->http_status; }
+  // For example "PreconditionFailed"; "" = none.
+  const char* s3_code() const noexcept { return detail_->s3_code; }
+  // x-amz-request-id, for a support case; "" = none.
+  const char* request_id() const noexcept { return detail_->request_id; }
+  // what() without the text of code().
+  const char* message() const noexcept { return detail_->message; }
+
+ private:
+  std::shared_ptr<const s3f_error> detail_;  // shared: copying an exception must not throw
+};
+
+// The detail behind the error_code that the calling thread's last failed call reported.
+inline error last_error() {
+  s3f_error detail = S3F_INIT(s3f_error);
+  s3f_last_error(&detail);
+  return error(detail);
+}
+
+// ------------------------------------------------------------------------------------------------
+// Calls
+
+// Ends every call that was given it, now and later, with std::errc::operation_canceled. It must
+// outlive those calls. fire() may be called from any thread, not from a signal handler.
+class cancel_token {
+ public:
+  // Throws std::system_error where there is no memory.
+  cancel_token() {
+    const int result = s3f_cancel_create(&token_);
+    if (result < 0) throw std::system_error(-result, std::generic_category(), "cancel_token");
+  }
+  ~cancel_token() { s3f_cancel_destroy(token_); }
+  cancel_token(const cancel_token&) = delete;
+  cancel_token& operator=(const cancel_token&) = delete;
+
+  void fire() noexcept { s3f_cancel_fire(token_); }
+  s3f_cancel* native_handle() const noexcept { return token_; }
+
+ private:
+  s3f_cancel* token_ = nullptr;
+};
+
+// Who makes a call: new files belong to them, and permissions are checked for them.
+struct identity {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;  // supplementary, at most 65,536
+};
+
+// How a call is made, and whether it throws or reports. A value to be built in place or kept; what
+// it refers to (error_code, cancel_token, identity) must outlive the calls it is given to.
+class call {
+ public:
+  call() noexcept = default;                              // throws on failure
+  call(std::error_code& code) noexcept : code_(&code) {}  // reports to `code`
+
+  // The call returns std::errc::timed_out when it passes this.
+  call& until(std::chrono::steady_clock::time_point deadline) noexcept {
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+        deadline - std::chrono::steady_clock::now());
+    return within(ns);
+  }
+  call& within(std::chrono::nanoseconds time) noexcept {
+    const std::uint64_t now = s3f_now_ns();
+    const std::int64_t left = std::max<std::int64_t>(time.count(), 0);
+    raw_.deadline_ns = now + std::min<std::uint64_t>(left, UINT64_MAX - now);
+    return *this;
+  }
+  call& cancelled_by(const cancel_token& token) noexcept {
+    raw_.cancel = token.native_handle();
+    return *this;
+  }
+  call& as(const identity& who) noexcept {
+    raw_.flags |= S3F_CALL_IDENTITY;
+    raw_.uid = who.uid;
+    raw_.gid = who.gid;
+    raw_.groups = who.groups.data();
+    raw_.group_count = static_cast<std::uint32_t>(who.groups.size());
+    return *this;
+  }
+  call& umask(std::uint32_t mask) noexcept {
+    raw_.flags |= S3F_CALL_UMASK;
+    raw_.umask = mask;
+    return *this;
+  }
+
+  // What follows is for the wrappers below, and for those who call the C ABI besides.
+  const s3f_call* native() const noexcept { return &raw_; }
+
+  // The result of a C call: passed on where it is a success, else thrown or reported, and 0.
+  template <typename Result>
+  Result finish(Result result) const {
+    if (result < 0) {
+      if (!code_) throw last_error();
+      code_->assign(static_cast<int>(-result), std::generic_category());
+      return 0;
+    }
+    if (code_) code_->clear();
+    return result;
+  }
+
+  // Throws or reports an error met before.
+  void fail(const error& failure) const {
+    if (!code_) throw failure;
+    *code_ = failure.code();
+  }
+
+  // The same call, reporting to `code`.
+  call reporting_to(std::error_code& code) const noexcept {
+    call copy = *this;
+    copy.code_ = &code;
+    return copy;
+  }
+
+ private:
+  s3f_call raw_ = S3F_INIT(s3f_call);
+  std::error_code* code_ = nullptr;
+};
+
+// ------------------------------------------------------------------------------------------------
+// Flags and values
+
+// How a file is opened: one or more, joined by |. See s3f_open.
+enum class open_flags : std::uint32_t {
+  read = S3F_O_READ,
+  write = S3F_O_WRITE,
+  create = S3F_O_CREATE,
+  exclusive = S3F_O_EXCL,
+  truncate = S3F_O_TRUNC,
+  append = S3F_O_APPEND,
+  directory = S3F_O_DIRECTORY,
+  path = S3F_O_PATH
+};
+
+// Attributes asked for, and filled. What a listing knows costs no request an entry.
+enum class fields : std::uint32_t {
+  type = S3F_STAT_TYPE,
+  size = S3F_STAT_SIZE,
+  mtime = S3F_STAT_MTIME,
+  mode = S3F_STAT_MODE,
+  owner = S3F_STAT_OWNER,
+  ino = S3F_STAT_INO,
+  version = S3F_STAT_VERSION,
+  listed = S3F_STAT_LISTED,
+  all = S3F_STAT_ALL
+};
+
+enum class rename_flags : std::uint32_t {
+  none = 0,
+  no_replace = S3F_RENAME_NOREPLACE  // std::errc::file_exists where the target exists
+};
+
+constexpr open_flags operator|(open_flags a, open_flags b) noexcept {
+  return static_cast<open_flags>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
+constexpr fields operator|(fields a, fields b) noexcept {
+  return static_cast<fields>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
+// Whether every flag of `some` is in `all`.
+constexpr bool contains(open_flags all, open_flags some) noexcept { return (all | some) == all; }
+constexpr bool contains(fields all, fields some) noexcept { return (all | some) == all; }
+
+// The attributes of s3files.h, with what C++ adds. Members that `filled` does not name are zero.
+struct attributes : s3f_attr {
+  attributes() noexcept : s3f_attr(S3F_INIT(s3f_attr)) {}
+  explicit attributes(const s3f_attr& attr) noexcept : s3f_attr(attr) {}
+
+  bool has(fields wanted) const noexcept { return contains(static_cast<fields>(filled), wanted); }
+  bool is_file() const noexcept { return type == S3F_TYPE_FILE; }
+  bool is_directory() const noexcept { return type == S3F_TYPE_DIRECTORY; }
+  bool is_symlink() const noexcept { return type == S3F_TYPE_SYMLINK; }
+  std::chrono::system_clock::time_point modified() const noexcept {
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::nanoseconds(mtime_ns)));
+  }
+};
+
+enum class staged_state : std::uint32_t {
+  clean = S3F_STATE_CLEAN,
+  staged = S3F_STATE_STAGED,
+  committing = S3F_STATE_COMMITTING,
+  failed = S3F_STATE_FAILED,     // staged; the last commit failed, `code` says how
+  conflict = S3F_STATE_CONFLICT  // in lost+found: readable, removable, never committed
+};
+
+// How a path's staged changes stand.
+struct status_info {
+  staged_state state = staged_state::clean;
+  std::error_code code;  // of the last failed commit
+  std::uint32_t attempts = 0;
+  std::uint64_t staged_bytes = 0;
+  std::chrono::nanoseconds age{};  // since the oldest staged change
+  std::string message;
+};
+
+// Counters of a file system; the members are explained in s3files.h.
+using statistics = s3f_stats;
+
+enum class event_kind : std::uint32_t {
+  committed = S3F_EVENT_COMMITTED,
+  commit_failed = S3F_EVENT_COMMIT_FAILED,
+  conflict = S3F_EVENT_CONFLICT,
+  key_skipped = S3F_EVENT_KEY_SKIPPED,
+  unconditional = S3F_EVENT_UNCONDITIONAL
+};
+
+// Valid while its handler runs.
+struct event {
+  event_kind kind;
+  std::error_code code;
+  std::uint64_t bytes;
+  std::string_view path;
+  std::string_view message;
+  std::string_view detail;
+};
+
+// Runs on the thread that caused the event, with no lock held. It may call anything but close of
+// its own file system. An exception that leaves it ends the program.
+using event_handler = std::function<void(const event&)>;
+
+// Names and values of s3f_fs_open's options: {{"endpoint", "http://localhost:9000"}}.
+using options = std::map<std::string, std::string>;
+
+namespace detail {
+
+// A file system and what must live as long as it does; shared with the files it has open.
+struct mount {
+  s3f_fs* fs = nullptr;
+  event_handler on_event;
+
+  mount() = default;
+  mount(const mount&) = delete;
+  mount& operator=(const mount&) = delete;
+  ~mount() { s3f_fs_close(fs, S3F_CLOSE_DISCARD, nullptr); }
+
+  static void deliver(void* user, const s3f_event* raw) noexcept {
+    static_cast<mount*>(user)->on_event(event{static_cast<event_kind>(raw->kind),
+                                              {raw->code, std::generic_category()},
+                                              raw->bytes,
+                                              view(raw->path),
+                                              view(raw->message),
+                                              view(raw->detail)});
+  }
+
+ private:
+  static std::string_view view(const char* text) noexcept { return text ? text : ""; }
+};
+
+}  // namespace detail
+
+// ------------------------------------------------------------------------------------------------
+// Files
+
+// An open file or directory. Movable. One that is not open gives std::errc::invalid_argument.
+class file {
+ public:
+  file() noexcept = default;
+  file(file&& other) noexcept
+      : mount_(std::move(other.mount_)),
+        handle_(std::exchange(other.handle_, nullptr)),
+        flags_(other.flags_) {}
+  file& operator=(file&& other) noexcept {
+    file taken(std::move(other));
+    std::swap(mount_, taken.mount_);
+    std::swap(handle_, taken.handle_);
+    std::swap(flags_, taken.flags_);
+    return *this;
+  }
+  // Abandons: only close() publishes.
+  ~file() { s3f_abandon(release(), nullptr); }
+
+  // Whether it is open.
+  explicit operator bool() const noexcept { return native_handle() != nullptr; }
+  // What it was opened with.
+  open_flags flags() const noexcept { return flags_; }
+  s3f_handle* native_handle() const noexcept { return mount_ && mount_->fs ? handle_ : nullptr; }
+
+  // Reads up to `size` bytes at `offset`; returns how many, less only at the end of the file. On
+  // failure `buffer` may be partly written. ESTALE: the version this file reads is gone.
+  std::size_t pread(void* buffer, std::size_t size, std::uint64_t offset,
+                    const call& how = {}) const {
+    return static_cast<std::size_t>(
+        how.finish(s3f_pread(buffer, size, offset, native_handle(), how.native())));
+  }
+
+  // Stages all `size` bytes at `offset`, or none (opened to append: at the end). Seen at once by
+  // this file system, by others after a commit. ESTALE: replaced by others. ENOSPC, EFBIG.
+  void pwrite(const void* buffer, std::size_t size, std::uint64_t offset, const call& how = {}) {
+    how.finish(s3f_pwrite(native_handle(), buffer, size, offset, how.native()));
+  }
+
+  // pwrite at the end of the file, atomically; returns the offset.
+  std::uint64_t append(const void* buffer, std::size_t size, const call& how = {}) {
+    std::uint64_t offset = 0;
+    how.finish(s3f_append(&offset, native_handle(), buffer, size, how.native()));
+    return offset;
+  }
+
+  // Sets the size; what is added reads as zeros. Staged; errors as pwrite.
+  void truncate(std::uint64_t size, const call& how = {}) {
+    how.finish(s3f_truncate(native_handle(), size, how.native()));
+  }
+
+  // Attributes of what is open; no request.
+  attributes stat(const call& how = {}) const { return stat(fields::all, how); }
+  attributes stat(fields wanted, const call& how = {}) const {
+    attributes attr;
+    how.finish(s3f_fstat(&attr, native_handle(), static_cast<std::uint32_t>(wanted), how.native()));
+    return attr;
+  }
+
+  // Returns when everything staged for the file is durable. Errors as file_system::commit.
+  void fsync(const call& how = {}) { how.finish(s3f_fsync(native_handle(), how.native())); }
+
+  // Closes, and where commit_delay is 0 commits what is staged for the file. It is not open
+  // afterwards, even on failure; what was staged then stays so, until file_system::commit or
+  // discard of its path. Closing what is not open does nothing. Errors as file_system::commit.
+  void close(const call& how = {}) {
+    file closing(std::move(*this));
+    how.finish(s3f_close(closing.release(), how.native()));
+  }
+
+  // Closes and discards what this file staged. EBUSY: others have staged to it since, and nothing
+  // is discarded. It is not open afterwards either way.
+  void abandon(const call& how = {}) {
+    file closing(std::move(*this));
+    how.finish(closing ? s3f_abandon(closing.release(), how.native()) : 0);
+  }
+
+ private:
+  friend class file_system;
+
+  // Gives the handle up, to the C call that ends it.
+  s3f_handle* release() noexcept {
+    s3f_handle* const handle = native_handle();
+    handle_ = nullptr;
+    return handle;
+  }
+
+  std::shared_ptr<detail::mount> mount_;
+  s3f_handle* handle_ = nullptr;
+  open_flags flags_{};
+};
+
+// Where a path call looks: a path from the root, or from a directory that is open:
+//   fs.stat("a/b");  fs.stat({directory, "b"});
+// Only ever a parameter: it refers to its arguments. A path with a NUL inside, or a directory that
+// is not open, gives std::errc::invalid_argument.
+class location {
+ public:
+  location(const char* path) noexcept : path_(path) {}
+  location(const std::string& path) noexcept
+      : path_(path.find('\0') == std::string::npos ? path.c_str() : nullptr) {}
+  location(const file& directory, location path) noexcept
+      : at_(directory.native_handle()), path_(at_ ? path.path_ : nullptr) {}
+
+  s3f_handle* at() const noexcept { return at_; }
+  const char* path() const noexcept { return path_; }
+
+ private:
+  s3f_handle* at_ = nullptr;
+  const char* path_;
+};
+
+// ------------------------------------------------------------------------------------------------
+// Directories
+
+class directory_entry {
+ public:
+  const std::string& name() const noexcept { return name_; }
+  // The fields that were asked for, at least.
+  const s3files::attributes& attributes() const noexcept { return attributes_; }
+  bool is_file() const noexcept { return attributes_.is_file(); }
+  bool is_directory() const noexcept { return attributes_.is_directory(); }
+  bool is_symlink() const noexcept { return attributes_.is_symlink(); }
+
+ private:
+  friend class directory_iterator;
+
+  std::string name_;
+  s3files::attributes attributes_;
+};
+
+// An input iterator over a directory, and its own range, as in std::filesystem:
+//   for (const s3files::directory_entry& entry : fs.list("photos")) ...
+// In byte order of the names. An entry that stays for the whole iteration is seen once. Copies
+// share their position. The default-made one is the end.
+class directory_iterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = directory_entry;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const directory_entry*;
+  using reference = const directory_entry&;
+
+  directory_iterator() noexcept = default;
+  // Iterates over `directory`, an open one. Errors as increment.
+  explicit directory_iterator(file directory, fields wanted = fields::listed, const call& how = {})
+      : state_(std::make_shared<state>(std::move(directory), wanted)) {
+    increment(how);
+  }
+
+  reference operator*() const noexcept { return state_->entry; }
+  pointer operator->() const noexcept { return &state_->entry; }
+  directory_iterator& operator++() { return increment(); }
+
+  // Moves on; reads ahead a batch of entries at a time. ENOTDIR, and the store's errors, after
+  // which this is the end.
+  directory_iterator& increment(const call& how = {}) {
+    const std::shared_ptr<state> current = std::exchange(state_, nullptr);
+    if (current->next(how)) state_ = current;
+    return *this;
+  }
+
+  friend bool operator==(const directory_iterator& a, const directory_iterator& b) noexcept {
+    return a.state_ == b.state_;
+  }
+  friend bool operator!=(const directory_iterator& a, const directory_iterator& b) noexcept {
+    return !(a == b);
+  }
+
+ private:
+  struct state {
+    state(file opened, fields mask)
+        : directory(std::move(opened)), wanted(mask), batch(64, S3F_INIT(s3f_dirent)) {}
+
+    bool next(const call& how) {
+      if (used == filled) {
+        filled = static_cast<std::size_t>(
+            how.finish(s3f_readdir(batch.data(), batch.size(), directory.native_handle(), cookie,
+                                   nullptr, static_cast<std::uint32_t>(wanted), how.native())));
+        used = 0;
+        if (filled == 0) return false;
+      }
+      const s3f_dirent& raw = batch[used++];
+      cookie = raw.cookie;
+      entry.name_ = raw.name;
+      entry.attributes_ = s3files::attributes(raw.attr);
+      return true;
+    }
+
+    file directory;
+    fields wanted;
+    std::vector<s3f_dirent> batch;
+    std::size_t used = 0;
+    std::size_t filled = 0;
+    std::uint64_t cookie = 0;
+    directory_entry entry;
+  };
+
+  std::shared_ptr<state> state_;
+};
+
+inline directory_iterator begin(directory_iterator iterator) noexcept { return iterator; }
+inline directory_iterator end(const directory_iterator&) noexcept { return {}; }
+
+// ------------------------------------------------------------------------------------------------
+// File systems
+
+// One prefix of one bucket. Movable. It ends when it and the files opened from it are gone: what is
+// staged is then committed, and what cannot be is dropped, which only an event tells. Call close()
+// to know.
+class file_system {
+ public:
+  file_system() noexcept = default;
+  file_system(file_system&&) noexcept = default;
+  file_system& operator=(file_system&&) noexcept = default;
+
+  // Opens s3://BUCKET[/PREFIX], file:///DIR or memory://NAME, with s3f_fs_open's options. Sends one
+  // request, which shows that endpoint, credentials and bucket are right. EINVAL: malformed URL,
+  // unknown option. ENOENT: no such bucket. EACCES: credentials refused. ECONNREFUSED,
+  // EHOSTUNREACH, ETIMEDOUT: no answer. Where this reports a failure, it makes one that is not
+  // open.
+  explicit file_system(const std::string& url, const call& how = {})
+      : file_system(url, options(), how) {}
+  file_system(const std::string& url, const options& settings, const call& how = {})
+      : file_system(url, settings, event_handler(), how) {}
+  file_system(const std::string& url, const options& settings, event_handler on_event,
+              const call& how = {}) {
+    std::vector<s3f_option> raw;
+    for (const auto& [name, value] : settings) raw.push_back({name.c_str(), value.c_str()});
+    auto mount = std::make_shared<detail::mount>();
+    mount->on_event = std::move(on_event);
+    s3f_fs_config config = S3F_INIT(s3f_fs_config);
+    config.options = raw.data();
+    config.option_count = static_cast<std::uint32_t>(raw.size());
+    if (mount->on_event) {
+      config.on_event = &detail::mount::deliver;
+      config.on_event_user = mount.get();
+    }
+    how.finish(s3f_fs_open(&mount->fs, url.c_str(), &config, how.native()));
+    if (mount->fs) mount_ = std::move(mount);
+  }
+
+  // Whether it is open. One that is not gives std::errc::invalid_argument.
+  explicit operator bool() const noexcept { return native_handle() != nullptr; }
+  s3f_fs* native_handle() const noexcept { return mount_ ? mount_->fs : nullptr; }
+
+  // Opens a file or directory. `mode`: permissions of a file that is made, less the umask. What it
+  // reads is the version committed when this returns, or a later one [C1].
+  // ENOENT, EEXIST, EISDIR, ENOTDIR, EROFS, EINVAL (flags that mean nothing together).
+  file open(location where, open_flags flags, const call& how = {}) const {
+    return open(where, flags, 0666, how);
+  }
+  file open(location where, open_flags flags, std::uint32_t mode, const call& how = {}) const {
+    file opened;
+    opened.mount_ = mount_;
+    opened.flags_ = flags;
+    how.finish(s3f_open(&opened.handle_, native_handle(), where.at(), where.path(),
+                        static_cast<std::uint32_t>(flags), mode, how.native()));
+    return opened;
+  }
+
+  // Attributes of a path. This file system's staged changes are seen at once, others' commits no
+  // later than option attribute_timeout [R4]. ENOENT, ENOTDIR.
+  attributes stat(location where, const call& how = {}) const {
+    return stat(where, fields::all, how);
+  }
+  attributes stat(location where, fields wanted, const call& how = {}) const {
+    attributes attr;
+    how.finish(s3f_stat(&attr, native_handle(), where.at(), where.path(),
+                        static_cast<std::uint32_t>(wanted), how.native()));
+    return attr;
+  }
+
+  // Whether there is something at `where`. Its absence is no error; not being able to tell is.
+  bool exists(location where, const call& how = {}) const {
+    std::error_code code;
+    stat(where, fields::type, how.reporting_to(code));
+    const bool absent = code.value() == ENOENT || code.value() == ENOTDIR;
+    how.finish(absent ? 0 : -code.value());
+    return !code;
+  }
+
+  // Iterates over a directory. Fields beyond `listed` cost a HEAD an entry, several at a time.
+  // ENOENT, ENOTDIR. Where this reports a failure, it returns the end.
+  directory_iterator list(location where, const call& how = {}) const {
+    return list(where, fields::listed, how);
+  }
+  directory_iterator list(location where, fields wanted, const call& how = {}) const {
+    file directory = open(where, open_flags::read | open_flags::directory, how);
+    return directory ? directory_iterator(std::move(directory), wanted, how) : directory_iterator();
+  }
+
+  // Makes a directory: a zero-byte object "path/". EEXIST, ENOENT (no parent), EROFS.
+  void mkdir(location where, const call& how = {}) const { mkdir(where, 0777, how); }
+  void mkdir(location where, std::uint32_t mode, const call& how = {}) const {
+    how.finish(s3f_mkdir(native_handle(), where.at(), where.path(), mode, how.native()));
+  }
+
+  // Removes an empty directory. ENOTEMPTY, ENOENT, ENOTDIR, EBUSY (the root).
+  void rmdir(location where, const call& how = {}) const {
+    how.finish(s3f_rmdir(native_handle(), where.at(), where.path(), how.native()));
+  }
+
+  // Removes a file, in the store too. Open files of it go on and are never published [N3].
+  // ENOENT, EISDIR, ESTALE (replaced by others meanwhile).
+  void unlink(location where, const call& how = {}) const {
+    how.finish(s3f_unlink(native_handle(), where.at(), where.path(), how.native()));
+  }
+
+  // Renames a file, replacing one at the target; open files follow. ENOENT, EISDIR, ENOTDIR, EEXIST
+  // (no_replace), ESTALE (replaced by others), ENOTSUP (a directory that is not empty).
+  void rename(location from, location to, const call& how = {}) const {
+    rename(from, to, rename_flags::none, how);
+  }
+  void rename(location from, location to, rename_flags flags, const call& how = {}) const {
+    how.finish(s3f_rename(native_handle(), from.at(), from.path(), to.at(), to.path(),
+                          static_cast<std::uint32_t>(flags), how.native()));
+  }
+
+  // Commits what is staged for a file, for all under a directory, or for everything; returns when
+  // it is the store's state. ESTALE: the store has another version, which wins: the staged bytes
+  // are moved to lost+found [W3]. EEXIST: likewise, for a file opened as exclusive. Other errors
+  // leave it staged; for directories the rest is tried, and the first error is reported.
+  void commit(const call& how = {}) const { commit("", how); }
+  void commit(location where, const call& how = {}) const {
+    how.finish(s3f_commit(native_handle(), where.at(), where.path(), how.native()));
+  }
+
+  // Drops what is staged for a file: it is again as last committed, and gone where it never was.
+  // Open files follow. EBUSY while a commit of it is under way.
+  void discard(location where, const call& how = {}) const {
+    how.finish(s3f_discard(native_handle(), where.at(), where.path(), how.native()));
+  }
+
+  // How a path's staged changes stand; no request.
+  status_info status(location where, const call& how = {}) const {
+    s3f_status_info raw = S3F_INIT(s3f_status_info);
+    how.finish(s3f_status(&raw, native_handle(), where.at(), where.path(), how.native()));
+    return {static_cast<staged_state>(raw.state),
+            {raw.code, std::generic_category()},
+            raw.attempts,
+            raw.staged_bytes,
+            std::chrono::nanoseconds(raw.age_ns),
+            raw.message};
+  }
+
+  // The paths with staged changes, in no stated order. Changes made meanwhile may be missed.
+  std::vector<std::string> staged(const call& how = {}) const {
+    std::vector<std::string> paths;
+    std::uint64_t cursor = 0;
+    char path[1280];
+    while (how.finish(s3f_next_staged(&cursor, path, sizeof path, native_handle(), how.native()))) {
+      paths.emplace_back(path);
+    }
+    return paths;
+  }
+
+  // Counters since it was opened. Fails only where it is not open.
+  statistics stats(const call& how = {}) const {
+    statistics counters = S3F_INIT(statistics);
+    how.finish(s3f_fs_stats(&counters, native_handle()));
+    return counters;
+  }
+
+  // Commits what is staged and ends the file system; does nothing where it is not open. On failure
+  // it stays open and usable: EBUSY where files are open, else the error of the first change that
+  // could not be committed (staged() has them all).
+  void close(const call& how = {}) { end(0, how); }
+
+  // Ends the file system whatever happens. Files still open are not open afterwards and publish
+  // nothing. An error says what could not be committed and is dropped.
+  void close_discarding(const call& how = {}) { end(S3F_CLOSE_DISCARD, how); }
+
+ private:
+  void end(std::uint32_t flags, const call& how) {
+    const int result = s3f_fs_close(native_handle(), flags, how.native());
+    if (mount_ && (result == 0 || (flags & S3F_CLOSE_DISCARD))) {
+      mount_->fs = nullptr;  // for the files that still refer to it
+      mount_.reset();
+    }
+    how.finish(result);
+  }
+
+  std::shared_ptr<detail::mount> mount_;
+};
+
+// ------------------------------------------------------------------------------------------------
+// Streams
+
+// A buffered, seekable stream buffer over a file. Its failures are thrown as s3files::error, which
+// a stream turns into badbit, or passes on where its exceptions() has badbit. Once a write has
+// failed nothing more is written, and close() reports that failure and publishes nothing.
+class filebuf : public std::streambuf {
+ public:
+  explicit filebuf(file opened, std::size_t buffer_size = 128 * 1024)
+      : file_(std::move(opened)), buffer_(std::max<std::size_t>(buffer_size, 1)) {}
+  // Abandons, as file does: neither flushes nor publishes.
+  ~filebuf() override = default;
+
+  bool is_open() const noexcept { return static_cast<bool>(file_); }
+
+  // Writes what is buffered and closes the file, which commits it. Errors as file::close, and those
+  // of every write before. It is not open afterwards, even on failure.
+  void close(const call& how = {}) {
+    if (flush(how)) {
+      file_.close(how);
+    } else {
+      abandon();
+      how.fail(*failure_);
+    }
+  }
+
+  // Closes the file and publishes nothing of what this wrote.
+  void abandon() noexcept {
+    file_ = file();
+    setg(nullptr, nullptr, nullptr);
+    setp(nullptr, nullptr);
+  }
+
+ protected:
+  int_type underflow() override {
+    start_reading();
+    char* const base = buffer_.data();
+    const std::size_t got = file_.pread(base, buffer_.size(), position_);
+    position_ += got;
+    setg(base, base, base + got);
+    return got == 0 ? traits_type::eof() : traits_type::to_int_type(*base);
+  }
+
+  std::streamsize xsgetn(char* to, std::streamsize size) override {
+    const std::streamsize buffered = std::min<std::streamsize>(size, egptr() - gptr());
+    if (size - buffered < static_cast<std::streamsize>(buffer_.size())) {
+      return std::streambuf::xsgetn(to, size);
+    }
+    std::copy_n(gptr(), buffered, to);
+    gbump(static_cast<int>(buffered));
+    start_reading();  // the rest goes straight to the caller
+    const std::size_t got =
+        file_.pread(to + buffered, static_cast<std::size_t>(size - buffered), position_);
+    position_ += got;
+    return buffered + static_cast<std::streamsize>(got);
+  }
+
+  int_type overflow(int_type c) override {
+    start_writing();
+    if (traits_type::eq_int_type(c, traits_type::eof())) return traits_type::not_eof(c);
+    if (pptr() == epptr()) require_flush();
+    *pptr() = traits_type::to_char_type(c);
+    pbump(1);
+    return c;
+  }
+
+  std::streamsize xsputn(const char* from, std::streamsize size) override {
+    if (size < static_cast<std::streamsize>(buffer_.size())) {
+      return std::streambuf::xsputn(from, size);
+    }
+    start_writing();
+    require_flush();
+    if (!write(from, static_cast<std::size_t>(size), {})) throw *failure_;
+    return size;
+  }
+
+  int sync() override {
+    require_flush();
+    return 0;
+  }
+
+  pos_type seekoff(off_type offset, std::ios_base::seekdir direction,
+                   std::ios_base::openmode) override {
+    off_type base = 0;
+    if (direction == std::ios_base::cur) {
+      base = static_cast<off_type>(position_) - (egptr() - gptr()) + (pptr() - pbase());
+      if (offset == 0) return base;  // only asks
+    }
+    require_flush();
+    if (direction == std::ios_base::end) {
+      base = static_cast<off_type>(file_.stat(fields::size).size);
+    }
+    if (base + offset < 0) return off_type(-1);
+    setg(nullptr, nullptr, nullptr);
+    position_ = static_cast<std::uint64_t>(base + offset);
+    return base + offset;
+  }
+
+  pos_type seekpos(pos_type position, std::ios_base::openmode which) override {
+    return seekoff(position, std::ios_base::beg, which);
+  }
+
+ private:
+  // At any time the buffer is all get area, which ends at position_ in the file, or all put area,
+  // which begins there, or neither.
+  void start_reading() {
+    require_flush();
+    setp(nullptr, nullptr);
+    setg(nullptr, nullptr, nullptr);
+  }
+
+  void start_writing() {
+    if (pbase()) return;
+    position_ -= static_cast<std::uint64_t>(egptr() - gptr());
+    setg(nullptr, nullptr, nullptr);
+    setp(buffer_.data(), buffer_.data() + buffer_.size());
+  }
+
+  void require_flush() {
+    if (!flush({})) throw *failure_;
+  }
+
+  bool flush(const call& how) {
+    const auto size = static_cast<std::size_t>(pptr() - pbase());
+    if (failure_ || (size > 0 && !write(pbase(), size, how))) return false;
+    if (pbase()) setp(buffer_.data(), buffer_.data() + buffer_.size());
+    return true;
+  }
+
+  bool write(const char* from, std::size_t size, const call& how) {
+    std::error_code code;
+    const call reporting = how.reporting_to(code);
+    if (contains(file_.flags(), open_flags::append)) {
+      position_ = file_.append(from, size, reporting);
+    } else {
+      file_.pwrite(from, size, position_, reporting);
+    }
+    if (code) {
+      failure_.emplace(last_error());
+      return false;
+    }
+    position_ += size;
+    return true;
+  }
+
+  file file_;
+  std::vector<char> buffer_;
+  std::uint64_t position_ = 0;
+  std::optional<error> failure_;  // of the first write that failed
+};
+
+namespace detail {
+
+// What the three streams share: a std stream on a filebuf of its own.
+template <typename Stream>
+class file_stream : public Stream {
+ public:
+  // A stream on a file that is open. On one that is not, failbit is set.
+  explicit file_stream(file opened) : Stream(nullptr), buffer_(std::move(opened)) {
+    this->rdbuf(&buffer_);
+    if (!is_open()) this->setstate(std::ios_base::failbit);
+  }
+
+  bool is_open() const noexcept { return buffer_.is_open(); }
+
+  // Publishes: see filebuf::close. Throws or reports every failure of the stream's writes too,
+  // whatever the stream's state and exceptions() are.
+  void close(const call& how = {}) { buffer_.close(how); }
+
+  // Closes and publishes nothing; so does destruction.
+  void abandon() noexcept { buffer_.abandon(); }
+
+ private:
+  filebuf buffer_;
+};
+
+}  // namespace detail
+
+// Reads a file. Opening throws or reports as file_system::open.
+class ifstream : public detail::file_stream<std::istream> {
+ public:
+  using file_stream::file_stream;
+  ifstream(const file_system& fs, location where, const call& how = {})
+      : file_stream(fs.open(where, open_flags::read, how)) {}
+};
+
+// Writes a file, made or replaced by default. Only close() publishes it: a stream that is destroyed
+// without, by an exception or otherwise, leaves the store and the file as they were.
+class ofstream : public detail::file_stream<std::ostream> {
+ public:
+  using file_stream::file_stream;
+  ofstream(const file_system& fs, location where, const call& how = {})
+      : ofstream(fs, where, open_flags::create | open_flags::truncate, how) {}
+  // With `flags` besides open_flags::write: create | append, create | exclusive, ...
+  ofstream(const file_system& fs, location where, open_flags flags, const call& how = {})
+      : file_stream(fs.open(where, flags | open_flags::write, how)) {}
+};
+
+// Reads and writes a file that exists, in place. Published as an ofstream is.
+class fstream : public detail::file_stream<std::iostream> {
+ public:
+  using file_stream::file_stream;
+  fstream(const file_system& fs, location where, const call& how = {})
+      : fstream(fs, where, open_flags::read, how) {}
+  // With `flags` besides open_flags::read and write: create, create | truncate, ...
+  fstream(const file_system& fs, location where, open_flags flags, const call& how = {})
+      : file_stream(fs.open(where, flags | open_flags::read | open_flags::write, how)) {}
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_S3FILES_HPP_

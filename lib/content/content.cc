@@ -261,11 +261,17 @@ absl::Status Content::Thaw() {
 
 void Content::Rebase(BasePtr base) {
   absl::MutexLock lock(&mu_);
-  if (base_ != nullptr || frozen_ != nullptr) {
+  if (frozen_ != nullptr) {
     CacheCommitted(*fetcher_->cache(), frozen_.get(), base_.get(), *base);
   }
   base_ = std::move(base);
   frozen_ = nullptr;
+}
+
+void Content::Rename(BasePtr base) {
+  absl::MutexLock lock(&mu_);
+  CacheCommitted(*fetcher_->cache(), nullptr, base_.get(), *base);
+  base_ = std::move(base);
 }
 
 void Content::Adopt(BasePtr base) {

@@ -58,18 +58,20 @@ class Content {
   void Retire();
   bool retired() const;
 
-  // Commit, by one committer at a time: Freeze, then one of Rebase, Thaw, Adopt.
+  // Commit, by one committer at a time: Freeze, then either Rebase or Thaw.
   // The live generation becomes frozen and is returned; no overlay in it where nothing is staged.
   // ENOSPC, EIO: an earlier Thaw could not merge two generations, and this could not either.
   absl::StatusOr<Snapshot> Freeze();
-  // The frozen generation is committed as `base` (or, with none, the bytes stand under a new key or
-  // version): what is in memory becomes cached bytes of `base`.
+  // The frozen generation is committed as `base`: what is in memory becomes its cached bytes.
   void Rebase(BasePtr base);
   // The commit failed: the frozen generation takes writes again, with the live one's changes. On
   // error (ENOSPC, EIO) both are still there and readable.
   absl::Status Thaw();
   // Nothing is frozen; `base` holds the same bytes as the one before, apart from staged ones.
   void Adopt(BasePtr base);
+  // Nothing is frozen; the same bytes stand under another key or version: handles follow, what is in
+  // the cache stays.
+  void Rename(BasePtr base);
   // Forgets what is staged. Nothing is frozen.
   void Discard();
 

@@ -119,6 +119,11 @@ std::string Names::PathOf(const InodePtr& inode) const {
   return PathLocked(*inode);
 }
 
+InodePtr Names::ParentOf(const InodePtr& inode) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return inode->parent;
+}
+
 std::string Names::KeyOf(const InodePtr& inode) const { return prefix_ + PathOf(inode); }
 
 std::string Names::ChildKey(const InodePtr& directory, absl::string_view name) const {

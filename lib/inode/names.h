@@ -45,6 +45,7 @@ class Names {
   std::string ChildKey(const InodePtr& directory, absl::string_view name) const;
   // As KeyOf with a '/' at the end: what a directory's keys begin with.
   std::string DirectoryKey(const InodePtr& directory) const;
+  InodePtr ParentOf(const InodePtr& inode) const;
   // From the root, without a leading '/'.
   std::string PathOf(const InodePtr& inode) const;
   // Whether `inode` is `directory` or lies under it.

@@ -57,6 +57,8 @@ class Committer {
 
   // Forgets what is staged. The caller has made the inode busy.
   void DiscardBusy(const InodePtr& inode);
+  // The inode is removed: its staged bytes stay readable for its handles, and are never committed.
+  void ForgetRemoved(const InodePtr& inode) { Forget(inode); }
   // Ends the early upload: the key is about to change. The caller has made the inode busy.
   void DropEarlyUpload(const InodePtr& inode);
 

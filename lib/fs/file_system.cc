@@ -1,0 +1,540 @@
+#include "lib/fs/file_system.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+
+namespace s3files {
+namespace {
+
+class IgnoreEvents final : public EventSink {
+ public:
+  void OnEvent(const Event&) override {}
+};
+
+EventSink* OrIgnore(EventSink* events) {
+  static IgnoreEvents ignore;
+  return events != nullptr ? events : &ignore;
+}
+
+absl::Status CheckFlags(uint32_t flags) {
+  constexpr uint32_t kKnown = (kOpenPath << 1) - 1;
+  const bool write = (flags & kOpenWrite) != 0;
+  absl::string_view wrong;
+  if ((flags & ~kKnown) != 0) {
+    wrong = "an unknown flag";
+  } else if ((flags & kOpenPath) != 0 && (flags & ~(kOpenPath | kOpenDirectory)) != 0) {
+    wrong = "S3F_O_PATH goes with S3F_O_DIRECTORY only";
+  } else if ((flags & (kOpenRead | kOpenWrite | kOpenPath | kOpenDirectory)) == 0) {
+    wrong = "one of S3F_O_READ, S3F_O_WRITE, S3F_O_DIRECTORY, S3F_O_PATH is needed";
+  } else if (!write && (flags & (kOpenCreate | kOpenTruncate | kOpenAppend)) != 0) {
+    wrong = "S3F_O_CREATE, S3F_O_TRUNC and S3F_O_APPEND need S3F_O_WRITE";
+  } else if ((flags & kOpenExclusive) != 0 && (flags & kOpenCreate) == 0) {
+    wrong = "S3F_O_EXCL needs S3F_O_CREATE";
+  } else if (write && (flags & kOpenDirectory) != 0) {
+    wrong = "directories cannot be opened for writing";
+  }
+  return wrong.empty() ? absl::OkStatus() : Error(EINVAL, absl::StrCat("open flags: ", wrong));
+}
+
+}  // namespace
+
+FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
+                       EventSink* events, Clock* clock)
+    : options_(options),
+      pid_(getpid()),
+      events_(OrIgnore(events)),
+      clock_(clock),
+      store_(std::move(store)),
+      pool_(options.memory),
+      cache_(&pool_),
+      transfers_(std::make_unique<Executor>(options.parallel)),
+      commits_(std::make_unique<Executor>(options.parallel)),
+      fetcher_(store_.get(), &cache_, transfers_.get()),
+      names_(options.prefix, options.entry_limit),
+      importer_(store_.get(), &fetcher_, &spill_, &names_, clock, options.import),
+      guard_(store_.get(), events_, options.strict),
+      writer_(store_.get(), &fetcher_, transfers_.get(), &guard_, options.parts) {
+  spill_.directory = options.spill_dir;
+  committer_ = std::make_unique<Committer>(
+      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, events_, clock_,
+                       transfers_.get(), commits_.get()},
+      options.parts, options.commit);
+}
+
+FileSystem::~FileSystem() {
+  // Tasks use what is below them: they end first.
+  committer_.reset();
+  commits_.reset();
+  transfers_.reset();
+}
+
+bool FileSystem::InForkedChild() const { return getpid() != pid_; }
+
+absl::Status FileSystem::CheckUsable() const {
+  if (InForkedChild()) {
+    return Error(EBUSY,
+                 "this file system belongs to the process that forked; open one in the child");
+  }
+  if (closed_.load(std::memory_order_acquire)) return Error(EBADF, "the file system is closed");
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::CheckChange() const {
+  return options_.read_only ? Error(EROFS, "the file system was opened with read_only")
+                            : absl::OkStatus();
+}
+
+absl::Status FileSystem::Close(const CallContext& call, bool discard) {
+  const int64_t handles = open_handles_.load(std::memory_order_acquire);
+  if (handles > 0 && !discard) {
+    return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
+  }
+  absl::Status status = committer_->CommitWithin(call, names_.root());
+  for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->error_seen) continue;  // the application knows
+    status.Update(inode->last_error);
+    if (!discard) inode->error_seen = true;
+  }
+  if (!status.ok() && !discard) return status;
+  closed_.store(true, std::memory_order_release);
+  return status;
+}
+
+std::string FileSystem::Describe(const Place& place) const {
+  const std::string above = names_.PathOf(place.directory);
+  return absl::StrCat(above.empty() ? "" : "/", above, place.name.empty() ? "" : "/", place.name);
+}
+
+absl::Status FileSystem::NotFound(const Place& place) const {
+  return Error(ENOENT, absl::StrCat("no file or directory ", Describe(place)));
+}
+
+// The directory that a path goes through. That it exists is not asked here: what it leads to shows.
+absl::StatusOr<InodePtr> FileSystem::Descend(const InodePtr& directory, const std::string& name) {
+  while (true) {
+    InodePtr child = names_.Child(directory, name);
+    if (child == nullptr) child = names_.Bind(directory, name, FileType::kDirectory);
+    if (child->type == FileType::kDirectory) return child;
+    {
+      absl::MutexLock lock(&child->mu);
+      const bool staged = child->content != nullptr && child->content->staged();
+      const int64_t age = clock_->MonotonicNanos() - child->validated_ns;
+      if (staged || age < options_.import.attribute_timeout_ns) {
+        return Error(ENOTDIR, absl::StrCat(name, " is not a directory"));
+      }
+    }
+    names_.Unbind(child);  // it was a file once; who knows now
+  }
+}
+
+absl::StatusOr<FileSystem::Place> FileSystem::Resolve(const Handle* at, absl::string_view path) {
+  Place place;
+  const InodePtr start = at == nullptr ? names_.root() : at->inode;
+  if (path.empty()) {
+    place.inode = start;
+    place.directory = start;
+    return place;
+  }
+  Path from;
+  if (path[0] != '/') {
+    if (start->type != FileType::kDirectory) {
+      return Error(ENOTDIR, absl::StrCat("/", names_.PathOf(start), " is not a directory"));
+    }
+    S3FILES_ASSIGN_OR_RETURN(from, ResolvePath(Path(), names_.PathOf(start), options_.prefix));
+  }
+  S3FILES_ASSIGN_OR_RETURN(const Path to, ResolvePath(from, path, options_.prefix));
+  place.must_be_directory = to.must_be_directory;
+  place.directory = names_.root();
+  if (to.IsRoot()) {
+    place.inode = names_.root();
+    return place;
+  }
+  for (size_t i = 0; i + 1 < to.components.size(); ++i) {
+    S3FILES_ASSIGN_OR_RETURN(place.directory, Descend(place.directory, to.components[i]));
+  }
+  place.name = to.Name();
+  return place;
+}
+
+absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, const Place& place,
+                                          Freshness freshness) {
+  if (place.inode != nullptr) return place.inode;
+  S3FILES_ASSIGN_OR_RETURN(InodePtr inode,
+                           importer_.Lookup(call, place.directory, place.name, freshness));
+  if (inode == nullptr) return NotFound(place);
+  if (place.must_be_directory && inode->type != FileType::kDirectory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
+  }
+  return inode;
+}
+
+absl::StatusOr<InodePtr> FileSystem::FindFile(const CallContext& call, const Place& place,
+                                              Freshness freshness) {
+  S3FILES_ASSIGN_OR_RETURN(InodePtr inode, Find(call, place, freshness));
+  if (inode->type == FileType::kDirectory) {
+    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
+  }
+  return inode;
+}
+
+// What is known here of the place, without asking the store.
+InodePtr FileSystem::Recall(const Place& place) const {
+  return place.inode != nullptr ? place.inode : names_.Child(place.directory, place.name);
+}
+
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Open(const CallContext& call, const Handle* at,
+                                                         absl::string_view path, uint32_t flags,
+                                                         uint32_t mode) {
+  S3FILES_RETURN_IF_ERROR(CheckFlags(flags));
+  if ((flags & kOpenWrite) != 0) S3FILES_RETURN_IF_ERROR(CheckChange());
+  while (true) {
+    S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+    bool again = false;
+    auto handle = OpenAt(call, place, flags, mode, &again);
+    if (!again) return handle;
+    S3FILES_RETURN_IF_ERROR(call.Check("opening a file"));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& call,
+                                                           const Place& place, uint32_t flags,
+                                                           uint32_t mode, bool* again) {
+  InodePtr inode = place.inode;
+  if (inode == nullptr && (flags & kOpenCreate) != 0) {
+    if (place.must_be_directory) {
+      return Error(EISDIR, absl::StrCat(Describe(place), "/ cannot name a file"));
+    }
+    S3FILES_ASSIGN_OR_RETURN(inode, importer_.LookupToCreate(call, place.directory, place.name));
+    if (inode == nullptr) return Create(call, place, flags, mode, again);
+  } else if (inode == nullptr) {
+    const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
+                                : (flags & kOpenWrite) != 0 ? Freshness::kNow
+                                                            : Freshness::kNowToRead;
+    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, freshness));
+  }
+  if ((flags & kOpenExclusive) != 0) {
+    return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
+  }
+  if (inode->type == FileType::kDirectory) {
+    if ((flags & kOpenWrite) != 0) {
+      return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
+    }
+    return NewHandle(inode, flags);
+  }
+  if ((flags & kOpenDirectory) != 0) {
+    return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
+  }
+  if (inode->type == FileType::kSymlink && (flags & kOpenPath) == 0) {
+    return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink; 0.1 does not follow them"));
+  }
+  return OpenFile(inode, flags, again);
+}
+
+std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t flags) {
+  std::shared_ptr<Content> content;
+  {
+    absl::MutexLock lock(&inode->mu);
+    content = inode->content;
+    ++inode->open_handles;
+  }
+  open_handles_.fetch_add(1, std::memory_order_acq_rel);
+  auto handle = std::make_unique<Handle>(
+      next_handle_.fetch_add(1), inode, std::move(content), flags,
+      ReadAhead(options_.read_ahead, pool_.limit() / 4, &read_streams_));
+  if (inode->type == FileType::kDirectory) {
+    handle->stream = std::make_unique<DirectoryStream>(
+        DirectoryStream::Parts{&importer_, &names_, events_, transfers_.get(),
+                               [this](uint64_t n) { keys_skipped_.fetch_add(n); }},
+        inode);
+  }
+  return handle;
+}
+
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const InodePtr& inode, uint32_t flags,
+                                                             bool* again) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->removed || inode->content == nullptr) {
+      *again = true;
+      return std::unique_ptr<Handle>();
+    }
+    if (inode->conflict && (flags & kOpenWrite) != 0) {
+      return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
+    }
+  }
+  std::unique_ptr<Handle> handle = NewHandle(inode, flags);
+  if ((flags & kOpenTruncate) != 0) {
+    absl::Status status = handle->content->Truncate(0);
+    if (status.ok() && handle->content->staged()) status = OnStaged(*handle);
+    if (!status.ok()) {
+      Release(*handle);
+      return status;
+    }
+  }
+  return handle;
+}
+
+std::unique_ptr<Handle> FileSystem::Create(const CallContext& call, const Place& place,
+                                           uint32_t flags, uint32_t mode, bool* again) {
+  InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
+  {
+    absl::MutexLock lock(&inode->mu);
+    // Another thread was first, or found out meanwhile that there is something.
+    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
+      *again = true;
+      return nullptr;
+    }
+    inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);
+    inode->content->StageCreation();
+    inode->attributes.type = FileType::kFile;
+    inode->attributes.mode = mode & ~call.umask & 07777;
+    inode->attributes.uid = call.identity ? call.identity->uid : options_.import.defaults.uid;
+    inode->attributes.gid = call.identity ? call.identity->gid : options_.import.defaults.gid;
+    inode->exclusive = (flags & kOpenExclusive) != 0;
+    inode->full = true;
+    ++inode->epoch;
+  }
+  importer_.NoteCreated(place.directory, place.name);
+  std::unique_ptr<Handle> handle = NewHandle(inode, flags);
+  OnStaged(*handle).IgnoreError();
+  return handle;
+}
+
+absl::Status FileSystem::OnStaged(Handle& handle) {
+  handle.has_staged.store(true, std::memory_order_relaxed);
+  committer_->NoteStaged(handle.inode, handle.id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle, uint64_t offset,
+                                        absl::Span<char> out) {
+  if (handle.content == nullptr) return Error(EISDIR, "a directory cannot be read as a file");
+  if ((handle.flags & kOpenRead) == 0) return Error(EBADF, "the handle is not open for reading");
+  if (offset > UINT64_MAX - out.size()) return Error(EINVAL, "offset + size overflows");
+  if (const BasePtr base = handle.content->base(); base != nullptr && options_.read_ahead > 0) {
+    ByteRange ahead;
+    {
+      absl::MutexLock lock(&handle.mu);
+      ahead = handle.read_ahead.OnRead({offset, offset + out.size()}, base->size);
+    }
+    if (!ahead.empty()) fetcher_.ReadAhead(base, ahead);
+  }
+  return handle.content->Read(call, offset, out);
+}
+
+absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset,
+                                       uint64_t size) const {
+  if (handle.content == nullptr) return Error(EISDIR, "a directory cannot be written as a file");
+  if ((handle.flags & kOpenWrite) == 0) return Error(EBADF, "the handle is not open for writing");
+  const uint64_t largest = store_->capabilities().largest_object;
+  if (offset > largest || size > largest - offset) {
+    return Error(EFBIG, absl::StrCat("the largest object has ", largest, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::Write(const CallContext& call, Handle& handle, uint64_t offset,
+                               absl::Span<const char> bytes) {
+  if ((handle.flags & kOpenAppend) != 0) return Append(call, handle, bytes).status();
+  S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, bytes.size()));
+  if (bytes.empty()) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, bytes));
+  return OnStaged(handle);
+}
+
+absl::StatusOr<uint64_t> FileSystem::Append(const CallContext&, Handle& handle,
+                                            absl::Span<const char> bytes) {
+  S3FILES_RETURN_IF_ERROR(
+      CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), bytes.size()));
+  S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(bytes));
+  if (!bytes.empty()) S3FILES_RETURN_IF_ERROR(OnStaged(handle));
+  return offset;
+}
+
+absl::Status FileSystem::Truncate(const CallContext&, Handle& handle, uint64_t size) {
+  S3FILES_RETURN_IF_ERROR(CheckWritable(handle, size, 0));
+  if (size == handle.content->size()) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(handle.content->Truncate(size));
+  return OnStaged(handle);
+}
+
+// What went wrong with this handle's bytes while no call of its was there to be told.
+absl::Status FileSystem::LateError(Handle& handle) {
+  absl::MutexLock lock(&handle.inode->mu);
+  const bool lost = handle.inode->conflict && handle.has_staged.load(std::memory_order_relaxed);
+  if (handle.inode->error_seen && !lost) return absl::OkStatus();
+  handle.inode->error_seen = true;
+  return handle.inode->last_error;
+}
+
+absl::Status FileSystem::Sync(const CallContext& call, Handle& handle) {
+  if (handle.content == nullptr) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(committer_->Commit(call, handle.inode));
+  return LateError(handle);
+}
+
+void FileSystem::Release(const Handle& handle) {
+  {
+    absl::MutexLock lock(&handle.inode->mu);
+    --handle.inode->open_handles;
+  }
+  open_handles_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+absl::Status FileSystem::CloseHandle(const CallContext& call, std::unique_ptr<Handle> handle) {
+  absl::Status status;
+  if ((handle->flags & kOpenWrite) != 0) {
+    if (options_.commit.delay_ns == 0) status = committer_->Commit(call, handle->inode);
+    status.Update(LateError(*handle));
+  }
+  Release(*handle);
+  return status;
+}
+
+absl::Status FileSystem::Abandon(const CallContext& call, std::unique_ptr<Handle> handle) {
+  absl::Status status;
+  if (handle->has_staged.load(std::memory_order_relaxed)) {
+    absl::StatusOr<BusyInode> busy = BusyInode::Acquire(call, handle->inode);
+    status = busy.status();
+    if (busy.ok()) {
+      bool only_ours = false;
+      {
+        absl::MutexLock lock(&handle->inode->mu);
+        const auto& stagers = handle->inode->stagers;
+        only_ours = stagers.size() == 1 && stagers.contains(handle->id);
+        if (!only_ours && stagers.contains(handle->id)) {
+          status = Error(EBUSY, "another handle has staged to the file, too: nothing is discarded");
+        }
+      }
+      if (only_ours) DiscardBusy(handle->inode);
+    }
+  }
+  Release(*handle);
+  return status;
+}
+
+void FileSystem::Remove(const InodePtr& inode) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->removed = true;
+    ++inode->epoch;
+  }
+  names_.Unbind(inode);
+}
+
+void FileSystem::DiscardBusy(const InodePtr& inode) {
+  bool never_committed = false;
+  {
+    absl::MutexLock lock(&inode->mu);
+    never_committed = inode->content != nullptr && inode->content->base() == nullptr;
+    if (inode->conflict) never_committed = true;
+  }
+  committer_->DiscardBusy(inode);
+  if (never_committed) Remove(inode);
+}
+
+absl::StatusOr<FileInfo> FileSystem::HandleInfo(const CallContext& call, Handle& handle,
+                                                uint32_t mask) {
+  if (handle.content == nullptr && (mask & kInfoNeedsHead) != 0 &&
+      handle.inode->type == FileType::kDirectory) {
+    S3FILES_RETURN_IF_ERROR(importer_.FillDirectory(call, handle.inode));
+  }
+  FileInfo info = InfoOf(*handle.inode);
+  if (handle.content != nullptr) info.size = handle.content->size();
+  return info;
+}
+
+absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
+    const CallContext& call, Handle& handle, size_t most, uint64_t cookie,
+    const std::optional<std::string>& after_name, uint32_t mask) {
+  if (handle.stream == nullptr) return Error(ENOTDIR, "the handle is not one of a directory");
+  if ((handle.flags & kOpenPath) != 0) return Error(EBADF, "the handle is a reference only");
+  return handle.stream->Read(call, most, cookie, after_name, mask);
+}
+
+absl::StatusOr<FileInfo> FileSystem::Stat(const CallContext& call, const Handle* at,
+                                          absl::string_view path, uint32_t mask) {
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
+  if (inode->type == FileType::kDirectory && (mask & kInfoNeedsHead) != 0) {
+    S3FILES_RETURN_IF_ERROR(importer_.FillDirectory(call, inode));
+  }
+  return InfoOf(*inode);
+}
+
+absl::Status FileSystem::Commit(const CallContext& call, const Handle* at,
+                                absl::string_view path) {
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  InodePtr inode = Recall(place);
+  // What is not known here has nothing staged; whether it exists, the store must say.
+  if (inode == nullptr) {
+    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent));
+  }
+  if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
+  return committer_->Commit(call, inode);
+}
+
+absl::Status FileSystem::Discard(const CallContext&, const Handle* at, absl::string_view path) {
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  const InodePtr inode = Recall(place);
+  if (inode == nullptr) return absl::OkStatus();
+  if (inode->type == FileType::kDirectory) {
+    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
+  }
+  const std::optional<BusyInode> busy = BusyInode::TryAcquire(inode);
+  if (!busy) return Error(EBUSY, absl::StrCat(Describe(place), " is being committed"));
+  DiscardBusy(inode);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const Handle* at,
+                                                          absl::string_view path) {
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  PathStatus status;
+  const InodePtr inode = Recall(place);
+  if (inode == nullptr || inode->type == FileType::kDirectory) return status;
+  status.age_ns = committer_->AgeOf(inode);
+  absl::MutexLock lock(&inode->mu);
+  status.last_error = inode->last_error;
+  status.attempts = inode->attempts;
+  const bool staged = inode->content != nullptr && inode->content->staged();
+  if (staged) status.staged_bytes = inode->content->staged_bytes();
+  if (inode->conflict) {
+    status.state = State::kConflict;
+  } else if (staged) {
+    status.state = inode->busy                ? State::kCommitting
+                   : !inode->last_error.ok() ? State::kFailed
+                                             : State::kStaged;
+  }
+  return status;
+}
+
+std::optional<std::string> FileSystem::NextStaged(uint64_t* cursor) {
+  const Committer::StagedInode staged = committer_->NextStaged(*cursor);
+  if (staged.inode == nullptr) return std::nullopt;
+  *cursor = staged.inode->ino;
+  return "/" + names_.PathOf(staged.inode);
+}
+
+FileSystem::Stats FileSystem::GetStats() const {
+  Stats stats{};
+  stats.requests = store_->counts();
+  stats.memory_limit = pool_.limit();
+  stats.memory_cached = pool_.in_use(BlockUse::kCached);
+  stats.memory_staged = pool_.in_use(BlockUse::kStaged);
+  stats.memory_in_flight = pool_.in_use(BlockUse::kInFlight);
+  stats.spilled = spill_.bytes.load(std::memory_order_relaxed);
+  stats.staged_files = committer_->staged_count();
+  stats.commits = committer_->counters();
+  stats.keys_skipped = keys_skipped_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace s3files

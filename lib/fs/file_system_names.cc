@@ -1,0 +1,259 @@
+// FileSystem: the operations that change names.
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+#include "lib/base/hash.h"
+#include "lib/fs/file_system.h"
+
+namespace s3files {
+
+absl::Status FileSystem::MakeDirectory(const CallContext& call, const Handle* at,
+                                       absl::string_view path, uint32_t mode) {
+  S3FILES_RETURN_IF_ERROR(CheckChange());
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  if (place.inode != nullptr) return Error(EEXIST, "the root exists");
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
+                           importer_.LookupToCreate(call, place.directory, place.name));
+  if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
+
+  Attributes attributes;
+  attributes.type = FileType::kDirectory;
+  attributes.mode = mode & ~call.umask & 07777;
+  attributes.uid = call.identity ? call.identity->uid : options_.import.defaults.uid;
+  attributes.gid = call.identity ? call.identity->gid : options_.import.defaults.gid;
+  attributes.mtime_ns = clock_->WallNanos();
+  PutRequest put;
+  put.key = names_.ChildKey(place.directory, place.name) + "/";
+  S3FILES_RETURN_IF_ERROR(CheckKey(put.key));
+  StoreAttributes(attributes, &put.metadata);
+  put.commit_id = RandomId();
+  S3FILES_ASSIGN_OR_RETURN(put.precondition,
+                           guard_.Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
+  MemorySource empty("");
+  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, store_->Put(call, put, empty));
+
+  importer_.NoteCreated(place.directory, place.name);
+  const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kDirectory);
+  if (inode->type != FileType::kDirectory) return absl::OkStatus();
+  absl::MutexLock lock(&inode->mu);
+  inode->attributes = attributes;
+  inode->full = true;
+  inode->validated_ns = inode->directory.exists_ns = clock_->MonotonicNanos();
+  inode->directory.marker = stamp;
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* at,
+                                         absl::string_view path) {
+  S3FILES_RETURN_IF_ERROR(CheckChange());
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
+  if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
+  if (inode->type != FileType::kDirectory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
+  }
+  if (inode == names_.lost_and_found()) {
+    return Error(EBUSY, absl::StrCat("/", kLostAndFound, " cannot be removed, its files can"));
+  }
+  S3FILES_RETURN_IF_ERROR(importer_.CheckEmpty(call, inode));
+  const std::string key = names_.DirectoryKey(inode);
+  S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
+  Version marker;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->directory.marker) marker = inode->directory.marker->version;
+  }
+  S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
+  Remove(inode);
+  importer_.NoteRemoved(place.directory, place.name);
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::DeleteObject(const CallContext& call, const std::string& key,
+                                      const Version& expected) {
+  S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
+                           guard_.Prepare(call, key, expected, WriteKind::kDelete));
+  return store_->Delete(call, key, precondition);
+}
+
+absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at,
+                                absl::string_view path) {
+  S3FILES_RETURN_IF_ERROR(CheckChange());
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, FindFile(call, place, Freshness::kRecent));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  Version committed;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->removed) return NotFound(place);
+    if (!inode->conflict) committed = inode->committed.version;
+  }
+  committer_->DropEarlyUpload(inode);
+  if (!committed.absent()) {
+    const std::string key = names_.KeyOf(inode);
+    S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
+    absl::Status status = DeleteObject(call, key, committed);
+    if (ErrnoOf(status) == ESTALE) {
+      absl::MutexLock lock(&inode->mu);
+      inode->validated_ns = 0;  // the next lookup asks
+    }
+    S3FILES_RETURN_IF_ERROR(status);
+  }
+  Remove(inode);
+  importer_.NoteRemoved(place.directory, place.name);
+  committer_->ForgetRemoved(inode);
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
+                                absl::string_view from, const Handle* to_at, absl::string_view to,
+                                bool replace) {
+  S3FILES_RETURN_IF_ERROR(CheckChange());
+  S3FILES_ASSIGN_OR_RETURN(const Place source_place, Resolve(from_at, from));
+  S3FILES_ASSIGN_OR_RETURN(const Place target_place, Resolve(to_at, to));
+  if (source_place.inode == names_.root() || target_place.inode != nullptr) {
+    return Error(EBUSY, "the root cannot be renamed or replaced");
+  }
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
+                           Find(call, source_place, Freshness::kRecent));
+  if (source->type == FileType::kDirectory) {
+    return Error(ENOTSUP, "0.1 renames files; to move a directory, make the new one and rename "
+                          "its files");
+  }
+  if (target_place.must_be_directory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(source_place), " is not a directory"));
+  }
+  S3FILES_ASSIGN_OR_RETURN(
+      const InodePtr target,
+      importer_.LookupToCreate(call, target_place.directory, target_place.name));
+  if (target == source) return absl::OkStatus();
+  if (target != nullptr && !replace) {
+    return Error(EEXIST, absl::StrCat(Describe(target_place), " exists"));
+  }
+  if (target != nullptr && target->type == FileType::kDirectory) {
+    return Error(EISDIR, absl::StrCat(Describe(target_place), " is a directory"));
+  }
+  if (target_place.directory == names_.lost_and_found()) {
+    return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
+  }
+
+  // Both busy, the lower number first, so that two renames cannot wait for each other.
+  std::optional<BusyInode> first, second;
+  const bool source_first = target == nullptr || source->ino < target->ino;
+  for (const InodePtr& inode : {source_first ? source : target, source_first ? target : source}) {
+    if (inode == nullptr) continue;
+    S3FILES_ASSIGN_OR_RETURN(BusyInode busy, BusyInode::Acquire(call, inode));
+    if (!first) {
+      first.emplace(std::move(busy));
+    } else {
+      second.emplace(std::move(busy));
+    }
+  }
+  bool never_committed;
+  {
+    absl::MutexLock lock(&source->mu);
+    if (source->removed) return NotFound(source_place);
+    if (source->conflict) {
+      return Error(EPERM, absl::StrCat("copy files out of /", kLostAndFound,
+                                       " instead of moving them"));
+    }
+    never_committed = source->content->base() == nullptr;
+  }
+  if (never_committed) {
+    S3FILES_RETURN_IF_ERROR(RenameStaged(source, target, target_place));
+  } else {
+    S3FILES_RETURN_IF_ERROR(RenameCommitted(call, source, target, target_place));
+  }
+  importer_.NoteCreated(target_place.directory, target_place.name);
+  importer_.NoteRemoved(source_place.directory, source_place.name);
+  return absl::OkStatus();
+}
+
+// The file side's names change; the commit to come writes the new key, under the version of what
+// stands there.
+absl::Status FileSystem::RenameStaged(const InodePtr& source, const InodePtr& target,
+                                      const Place& to) {
+  committer_->DropEarlyUpload(source);
+  Stamp replaced;
+  if (target != nullptr) {
+    committer_->DropEarlyUpload(target);
+    absl::MutexLock lock(&target->mu);
+    replaced = target->committed;
+  }
+  {
+    absl::MutexLock lock(&source->mu);
+    source->committed = replaced;
+    ++source->epoch;
+  }
+  names_.Rebind(source, to.directory, to.name);
+  if (target != nullptr) {
+    Remove(target);
+    committer_->ForgetRemoved(target);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr& source,
+                                         const InodePtr& target, const Place& to) {
+  S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, source));
+  const std::string old_key = names_.KeyOf(source);
+  const InodePtr old_directory = names_.ParentOf(source);
+  CopyJob job;
+  job.key = names_.ChildKey(to.directory, to.name);
+  job.commit_id = RandomId();
+  if (target != nullptr) {
+    absl::MutexLock lock(&target->mu);
+    job.expected = target->committed.version;
+  }
+  {
+    absl::MutexLock lock(&source->mu);
+    if (source->conflict || source->removed) {
+      return Error(ESTALE, absl::StrCat("/", old_key, " was replaced in the store"));
+    }
+    job.source = source->content->base();
+    job.metadata = source->metadata;
+  }
+  S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, old_directory, old_key));
+  absl::StatusOr<Stamp> stamp = writer_.Copy(call, job);
+  if (!stamp.ok()) {
+    for (const InodePtr& inode : {source, target}) {
+      if (inode == nullptr) continue;
+      absl::MutexLock lock(&inode->mu);
+      inode->validated_ns = 0;
+    }
+    // To the caller of a rename "another file came to be at the target" is a conflict like any other.
+    if (ErrnoOf(stamp.status()) == EEXIST) {
+      return Error(ESTALE, stamp.status().message(), ReplyOf(stamp.status()));
+    }
+    return stamp.status();
+  }
+  absl::Status deleted = DeleteObject(call, old_key, job.source->version);
+  if (!deleted.ok()) {
+    absl::MutexLock lock(&source->mu);
+    source->validated_ns = 0;
+    return Annotate(deleted, absl::StrCat("copied to ", job.key, ", but ", old_key,
+                                          " could not be removed: both exist"));
+  }
+  committer_->DropEarlyUpload(source);
+  {
+    absl::MutexLock lock(&source->mu);
+    // Staged bytes that came meanwhile rest on the same base bytes, under their new key.
+    source->content->Rename(
+        std::make_shared<const Base>(job.key, stamp->version, job.source->size));
+    source->committed = *stamp;
+    source->validated_ns = clock_->MonotonicNanos();
+    ++source->epoch;
+  }
+  names_.Rebind(source, to.directory, to.name);
+  if (target != nullptr) {
+    committer_->DropEarlyUpload(target);
+    Remove(target);
+    committer_->ForgetRemoved(target);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace s3files

@@ -115,7 +115,7 @@ def curl_parallel(url):
         start = time.monotonic()
         subprocess.run(["curl", "--silent", "--fail", "--parallel", "--parallel-immediate",
                         "--parallel-max", str(PARALLEL), "--config", "-"],
-                       input=requests, text=True, check=True)
+                       input=requests, text=True, check=True, stderr=subprocess.DEVNULL)
         speeds.append(GIB / (time.monotonic() - start))
     return statistics.median(speeds)
 

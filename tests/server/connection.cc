@@ -17,6 +17,7 @@
 #include <boost/beast/http/read.hpp>
 #include <cctype>
 #include <chrono>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -63,10 +64,12 @@ struct Exchange {
 
 class Connection {
  public:
-  Connection(asio::ip::tcp::socket socket, const Shared& shared, uint64_t number)
+  Connection(asio::ip::tcp::socket socket, const Shared& shared, asio::thread_pool& workers,
+             uint64_t number)
       : socket_(std::move(socket)),
         timer_(socket_.get_executor()),
         shared_(shared),
+        workers_(workers),
         number_(number) {}
 
   awaitable<void> Run();
@@ -91,6 +94,7 @@ class Connection {
   asio::ip::tcp::socket socket_;
   asio::steady_timer timer_;
   Shared shared_;
+  asio::thread_pool& workers_;
   uint64_t number_;
   boost::beast::flat_buffer buffer_;  // read, not yet taken
 };
@@ -233,18 +237,21 @@ awaitable<bool> Connection::ReceiveBody(Call& call, Exchange& exchange) {
     co_await WaitUntil(std::max(exchange.link.Pass(count), shared_.link.Pass(count)));
     try {
       payload.Received(count);
+      continue;
     } catch (const S3Error& broken) {
       call.error = broken;
-      exchange.keep_alive = false;  // where the next request begins is not known
-      co_return true;
+    } catch (const std::exception& failed) {
+      call.error = S3Error("InternalError", failed.what());
     }
+    exchange.keep_alive = false;  // where the next request begins is not known
+    co_return true;
   }
 }
 
 awaitable<Reply> Connection::Carry(Call& call) {
   if (!call.heavy()) co_return shared_.service.Finish(call);
   auto work = [this, &call]() -> awaitable<Reply> { co_return shared_.service.Finish(call); };
-  co_return co_await asio::co_spawn(shared_.workers, work, use_awaitable);
+  co_return co_await asio::co_spawn(workers_, work, use_awaitable);
 }
 
 // nullopt: there is to be no reply, and the connection is to be closed.
@@ -346,8 +353,9 @@ awaitable<void> Connection::Reset() {
 
 }  // namespace
 
-awaitable<void> ServeConnection(asio::ip::tcp::socket socket, Shared shared, uint64_t number) {
-  Connection connection(std::move(socket), shared, number);
+awaitable<void> ServeConnection(asio::ip::tcp::socket socket, Shared shared,
+                                asio::thread_pool& workers, uint64_t number) {
+  Connection connection(std::move(socket), shared, workers, number);
   co_await connection.Run();
 }
 

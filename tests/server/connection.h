@@ -23,13 +23,13 @@ struct Shared {
   FaultRules& faults;
   AccessLog& log;
   Link& link;
-  boost::asio::thread_pool& workers;  // for operations that hash much
 };
 
-// Serves requests from `socket` until it closes. Runs on the socket's executor, a strand.
+// Serves requests from `socket` until it closes. Runs on the socket's executor, a strand; carries
+// out on `workers` what hashes much.
 // Only for server.cc: Asio stays out of other headers, Beast out of all.
 boost::asio::awaitable<void> ServeConnection(boost::asio::ip::tcp::socket socket, Shared shared,
-                                             uint64_t number);
+                                             boost::asio::thread_pool& workers, uint64_t number);
 
 }  // namespace s3files::server
 

@@ -10,9 +10,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <stdexcept>
@@ -53,13 +55,68 @@ void BlockSigpipe() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
+// The listener, the connections and the threads that serve them, from construction to destruction.
+class Network {
+ public:
+  Network(const tcp::endpoint& at, int threads, const Shared& shared) : acceptor_(io_, at) {
+    asio::co_spawn(io_, Accept(shared), asio::detached);
+    for (int i = 0; i < std::max(1, threads); ++i) {
+      threads_.emplace_back([this] {
+        BlockSigpipe();
+        io_.run();
+      });
+    }
+  }
+
+  // What is suspended, io_ and workers_ destroy after this.
+  ~Network() {
+    io_.stop();
+    for (std::thread& thread : threads_) thread.join();
+    workers_.stop();
+    workers_.join();
+  }
+
+  tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+
+ private:
+  asio::awaitable<void> Accept(Shared shared) {
+    for (uint64_t number = 1;; ++number) {
+      auto strand = asio::make_strand(io_);
+      tcp::socket socket(strand);
+      boost::system::error_code error;
+      co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
+      if (!error) {
+        asio::co_spawn(strand, ServeConnection(std::move(socket), shared, workers_, number),
+                       asio::detached);
+        continue;
+      }
+      // Out of descriptors, or the peer has gone already: neither is the listener's end.
+      asio::steady_timer pause(io_, std::chrono::milliseconds(10));
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    }
+  }
+
+  asio::io_context io_;
+  asio::thread_pool workers_{1};
+  tcp::acceptor acceptor_;
+  std::vector<std::thread> threads_;
+};
+
 }  // namespace
 
 struct Server::State {
   explicit State(const ServerOptions& given)
       : options(given), log(options.log_file), store(OpenBackend(options.store)) {
     for (const std::string& bucket : options.buckets) CreateBucket(bucket);
-    Listen();
+    Shared shared{service, admin, faults, log, link};
+    tcp::endpoint at = ParseListen(options.listen);
+    try {
+      network = std::make_unique<Network>(at, options.threads, shared);
+    } catch (const boost::system::system_error& error) {
+      throw std::runtime_error("cannot listen on " + options.listen + ": " +
+                               error.code().message());
+    }
+    endpoint = network->endpoint();
   }
 
   void CreateBucket(const std::string& bucket) {
@@ -70,43 +127,6 @@ struct Server::State {
     }
   }
 
-  void Listen() {
-    tcp::endpoint at = ParseListen(options.listen);
-    try {
-      acceptor.open(at.protocol());
-      acceptor.set_option(tcp::acceptor::reuse_address(true));
-      acceptor.bind(at);
-      acceptor.listen();
-      endpoint = acceptor.local_endpoint();
-    } catch (const boost::system::system_error& error) {
-      throw std::runtime_error("cannot listen on " + options.listen + ": " +
-                               error.code().message());
-    }
-  }
-
-  void Run() {
-    asio::co_spawn(io, Accept(), asio::detached);
-    for (int i = 0; i < std::max(1, options.threads); ++i) {
-      threads.emplace_back([this] {
-        BlockSigpipe();
-        io.run();
-      });
-    }
-  }
-
-  asio::awaitable<void> Accept() {
-    Shared shared{service, admin, faults, log, link, workers};
-    for (uint64_t number = 1;; ++number) {
-      auto strand = asio::make_strand(io);
-      tcp::socket socket(strand);
-      boost::system::error_code error;
-      co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
-      // Out of descriptors, or the peer has gone already: neither is the listener's end.
-      if (error) continue;
-      asio::co_spawn(strand, ServeConnection(std::move(socket), shared, number), asio::detached);
-    }
-  }
-
   const ServerOptions options;
   FaultRules faults;
   Link link;
@@ -114,20 +134,13 @@ struct Server::State {
   Store store;
   Service service{options, store};
   Admin admin{faults, link, log};
-
-  // Last, so that connections in flight, which io and workers hold, go first.
-  asio::io_context io;
-  asio::thread_pool workers{1};
-  tcp::acceptor acceptor{io};
   tcp::endpoint endpoint;
-  std::vector<std::thread> threads;
+  std::unique_ptr<Network> network;  // last, because connections use the rest; gone once stopped
 };
 
 std::unique_ptr<Server> Server::Start(const ServerOptions& options, std::string* error) {
   try {
-    auto state = std::make_unique<State>(options);
-    state->Run();
-    return std::unique_ptr<Server>(new Server(std::move(state)));
+    return std::unique_ptr<Server>(new Server(std::make_unique<State>(options)));
   } catch (const std::exception& exception) {
     *error = exception.what();
     return nullptr;
@@ -138,13 +151,7 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Server::~Server() { Stop(); }
 
-void Server::Stop() {
-  state_->io.stop();
-  for (std::thread& thread : state_->threads) thread.join();
-  state_->threads.clear();
-  state_->workers.stop();
-  state_->workers.join();
-}
+void Server::Stop() { state_->network.reset(); }
 
 const ServerOptions& Server::options() const { return state_->options; }
 

@@ -1,0 +1,408 @@
+"""FileSystem: os and os.path over a bucket."""
+
+import contextlib
+import os
+import stat as stat_bits
+import warnings
+from ctypes import create_string_buffer, sizeof
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+from . import _abi, _io
+from ._abi import encode, lib
+
+_TYPE_BITS = {
+    _abi.TYPE_FILE: stat_bits.S_IFREG,
+    _abi.TYPE_DIRECTORY: stat_bits.S_IFDIR,
+    _abi.TYPE_SYMLINK: stat_bits.S_IFLNK,
+}
+_BATCH = 64  # entries a readdir call
+
+
+@dataclass(frozen=True)
+class Stat:
+    """As os.stat_result, with what S3 adds. There is one time: access and change are mtime too."""
+
+    st_mode: int
+    st_ino: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime_ns: int
+    etag: str  # of the committed bytes; "" where there are none
+    version_id: str  # "" where the bucket has no versions
+
+    @property
+    def st_mtime(self) -> float:
+        return self.st_mtime_ns / 1e9
+
+    st_atime = st_ctime = st_mtime
+
+    @property
+    def st_atime_ns(self) -> int:
+        return self.st_mtime_ns
+
+    st_ctime_ns = st_atime_ns
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a path's staged changes stand."""
+
+    state: str  # "clean", "staged", "committing", "failed" or "conflict"
+    errno: int  # of the last failed commit; 0 = none
+    attempts: int
+    staged_bytes: int
+    age: float  # seconds since the oldest staged change
+    message: str
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: str  # "committed", "commit_failed", "conflict", "key_skipped" or "unconditional"
+    path: str
+    errno: int
+    bytes: int
+    message: str
+    detail: str
+
+
+class DirEntry:
+    """As os.DirEntry. Its type costs nothing; stat() asks for the rest once and keeps it."""
+
+    __slots__ = ("name", "path", "_fs", "_type", "_stat")
+
+    def __init__(self, fs, directory, name, kind):
+        self.name = name
+        self.path = os.path.join(directory, name)
+        self._fs = fs
+        self._type = kind
+        self._stat = None
+
+    def is_dir(self) -> bool:
+        return self._type == _abi.TYPE_DIRECTORY
+
+    def is_file(self) -> bool:
+        return self._type == _abi.TYPE_FILE
+
+    def is_symlink(self) -> bool:
+        return self._type == _abi.TYPE_SYMLINK
+
+    def stat(self) -> Stat:
+        if self._stat is None:
+            self._stat = self._fs.stat(self.path)
+        return self._stat
+
+    def inode(self) -> int:
+        return self.stat().st_ino
+
+    def __repr__(self):
+        return f"<DirEntry {self.name!r}>"
+
+
+class FileSystem:
+    """One prefix of one bucket: FileSystem("s3://bucket/prefix", endpoint="http://localhost:9000").
+
+    `url` is s3://BUCKET[/PREFIX], file:///DIR or memory://NAME; the options are s3f_fs_open's
+    (s3files.h), as text, numbers or switches (True = "on"). Opening sends one request, which shows
+    that endpoint, credentials and bucket are right. `on_event` gets an Event of every commit, failed
+    commit and conflict, on the thread that causes it; it may call anything but close().
+
+    Failures are the OSError subclass of their errno, with filename, http_status, s3_code and
+    request_id; then nothing has changed, except where a call says otherwise. errno.ESTALE: the store
+    has another version than the one a change was made on, or an open file reads. Every method may be
+    called from any thread; the library runs without the GIL. In a forked child an inherited file
+    system gives EBUSY.
+    """
+
+    _fs = None  # until open, and after close
+
+    def __init__(self, url: str, *, on_event: Optional[Callable[[Event], None]] = None, **options):
+        self._handles = set()  # of files still open: close(discard=True) ends them first
+        self._pid = os.getpid()  # in a forked child closing only frees memory
+        self.url = url
+        texts = [(encode(name), encode(_option(value))) for name, value in options.items()]
+        config = _abi.Config(option_count=len(texts),
+                             options=(_abi.Option * len(texts))(*texts))
+        if on_event is not None:
+            self._deliver = _abi.EventFunction(lambda _, raw: on_event(_event(raw.contents)))
+            config.on_event = self._deliver
+        fs = _abi.FS()
+        lib.s3f_fs_open(fs, encode(url), config, None)
+        self._fs = fs
+
+    def close(self, discard: bool = False) -> None:
+        """Commits what is staged and ends the file system.
+
+        A failure leaves it open and usable: EBUSY where files are open, else the error of the first
+        change that could not be committed (staged() has them all). With `discard` it ends whatever
+        happens: open files publish nothing, and an error says what was dropped.
+        """
+        if self._fs is None:
+            return
+        if not discard and os.getpid() == self._pid:
+            lib.s3f_fs_close(self._fs, 0, None)
+            self._fs = None
+            return
+        while self._handles:
+            with contextlib.suppress(OSError):  # staged by others too: closing drops it
+                lib.s3f_abandon(self._handles.pop(), None)
+        fs, self._fs = self._fs, None
+        lib.s3f_fs_close(fs, _abi.CLOSE_DISCARD, None)
+
+    @property
+    def closed(self) -> bool:
+        return self._fs is None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if kind is None:
+            self.close()
+        else:
+            with contextlib.suppress(OSError):  # the exception under way says more
+                self.close(discard=True)
+
+    def __del__(self):
+        if self._fs is not None:
+            with contextlib.suppress(OSError):  # nobody to tell
+                self.close(discard=True)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self):
+        return f"<s3files.FileSystem {self.url!r}>"
+
+    # Files
+
+    def open(self, path, mode: str = "r", buffering: int = -1, encoding: Optional[str] = None,
+             errors: Optional[str] = None, newline: Optional[str] = None):
+        """As the built-in open: a raw, buffered or text file of the standard io classes.
+
+        Closing a written file commits it, and raises what that fails with; the file is closed then
+        too, and its bytes stay staged until commit() or discard() of the path. Leaving its `with`
+        block by an exception, abandon(), or never closing it publishes nothing.
+        """
+        return _io.open_file(self, path, mode, buffering, encoding, errors, newline)
+
+    def stat(self, path) -> Stat:
+        """Attributes; this file system's staged changes are seen at once."""
+        attr = _abi.Attributes()
+        lib.s3f_stat(attr, self._pointer(), None, encode(path), _abi.STAT_ALL, None)
+        return _stat(attr)
+
+    def exists(self, path) -> bool:
+        """Whether there is something at `path`. Its absence is no error; not being able to tell is."""
+        attr = _abi.Attributes()
+        try:
+            lib.s3f_stat(attr, self._pointer(), None, encode(path), _abi.STAT_TYPE, None)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def remove(self, path) -> None:
+        """Removes a file, in the store too."""
+        lib.s3f_unlink(self._pointer(), None, encode(path), None)
+
+    unlink = remove
+
+    def rename(self, source, target, *, replace: bool = True) -> None:
+        """Renames a file; where there is a target, replaces it or raises FileExistsError."""
+        flags = 0 if replace else _abi.RENAME_NOREPLACE
+        lib.s3f_rename(self._pointer(), None, encode(source), None, encode(target), flags, None)
+
+    def replace(self, source, target) -> None:
+        """As rename."""
+        self.rename(source, target)
+
+    # Directories
+
+    def mkdir(self, path, mode: int = 0o777) -> None:
+        lib.s3f_mkdir(self._pointer(), None, encode(path), mode, None)
+
+    def makedirs(self, path, mode: int = 0o777, exist_ok: bool = False) -> None:
+        """Makes a directory and those above it."""
+        path = os.fspath(path).rstrip("/")
+        parent = os.path.dirname(path)
+        if parent and not self.exists(parent):
+            self.makedirs(parent, mode, exist_ok=True)
+        try:
+            self.mkdir(path, mode)
+        except FileExistsError:
+            if not exist_ok or not stat_bits.S_ISDIR(self.stat(path).st_mode):
+                raise
+
+    def rmdir(self, path) -> None:
+        """Removes an empty directory."""
+        lib.s3f_rmdir(self._pointer(), None, encode(path), None)
+
+    def listdir(self, path="") -> List[str]:
+        return [entry.name for entry in self.scandir(path)]
+
+    def scandir(self, path="") -> "_Scan":
+        """Iterates over a directory's DirEntry objects, by name; also a context manager."""
+        return _Scan(self, os.fspath(path))
+
+    def walk(self, top="", topdown: bool = True,
+             onerror: Optional[Callable[[OSError], None]] = None,
+             ) -> Iterator[Tuple[str, List[str], List[str]]]:
+        """As os.walk: yields (directory, its directories, its files)."""
+        top = os.fspath(top)
+        directories, files = [], []
+        try:
+            for entry in self.scandir(top):
+                (directories if entry.is_dir() else files).append(entry.name)
+        except OSError as error:
+            if onerror is not None:
+                onerror(error)
+            return
+        if topdown:
+            yield top, directories, files
+        for name in directories:
+            yield from self.walk(os.path.join(top, name), topdown, onerror)
+        if not topdown:
+            yield top, directories, files
+
+    # Staged changes
+
+    def commit(self, path="") -> None:
+        """Makes what is staged for a file, or under a directory, the store's state.
+
+        ESTALE: the store has another version, which wins; the staged bytes are in
+        /.s3files-lost+found. Other errors leave it staged; for a directory the rest is tried.
+        """
+        lib.s3f_commit(self._pointer(), None, encode(path), None)
+
+    def discard(self, path) -> None:
+        """Drops what is staged for a file: it is again as last committed."""
+        lib.s3f_discard(self._pointer(), None, encode(path), None)
+
+    def status(self, path) -> Status:
+        """How a path's staged changes stand; no request."""
+        raw = _abi.StatusInfo()
+        lib.s3f_status(raw, self._pointer(), None, encode(path), None)
+        return Status(_abi.STATES[raw.state], raw.code, raw.attempts, raw.staged_bytes,
+                      raw.age_ns / 1e9, _abi.decode(raw.message))
+
+    def staged(self) -> Iterator[str]:
+        """The paths with staged changes, in no stated order."""
+        cursor = _abi.c_uint64()
+        path = create_string_buffer(_abi.PATH_MAX)
+        while lib.s3f_next_staged(cursor, path, len(path), self._pointer(), None):
+            yield os.fsdecode(path.value)
+
+    def stats(self) -> Dict[str, int]:
+        """Counters since the file system was opened, by their names in s3f_stats (del: delete)."""
+        raw = _abi.Stats()
+        lib.s3f_fs_stats(raw, self._pointer())
+        return {name: getattr(raw, name) for name in raw.NAMES}
+
+    # What files need
+
+    def _pointer(self):
+        if self._fs is None:
+            raise ValueError("operation on closed file system")
+        return self._fs
+
+    def _open_handle(self, path, flags):
+        handle = _abi.Handle()
+        lib.s3f_open(handle, self._pointer(), None, encode(path), flags, 0o666, None)
+        self._handles.add(handle.value)
+        return handle.value
+
+    def _close_handle(self, handle, path, abandoned=False):
+        try:
+            self._handles.remove(handle)
+        except KeyError:  # ended with the file system
+            return
+        try:
+            (lib.s3f_abandon if abandoned else lib.s3f_close)(handle, None)
+        except OSError as error:
+            error.filename = path
+            raise
+
+    def _fstat(self, handle):
+        attr = _abi.Attributes()
+        lib.s3f_fstat(attr, handle, _abi.STAT_ALL, None)
+        return _stat(attr)
+
+
+class _Scan:
+    """scandir's iterator. At its end, or closed before, it closes the directory."""
+
+    _handle = None
+
+    def __init__(self, fs, path):
+        self._fs = fs
+        self._path = path
+        self._cookie = 0
+        self._batch = []  # entries read and not yet returned, the next one last
+        self._handle = fs._open_handle(path, _abi.O_READ | _abi.O_DIRECTORY)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self._batch and self._handle is not None:
+            self._read()
+        if not self._batch:
+            self.close()
+            raise StopIteration
+        return self._batch.pop()
+
+    def _read(self):
+        raw = (_abi.Dirent * _BATCH)()
+        raw[0].struct_size = sizeof(_abi.Dirent)
+        count = lib.s3f_readdir(
+            raw, _BATCH, self._handle, self._cookie, None, _abi.STAT_LISTED, None)
+        if count:
+            self._cookie = raw[count - 1].cookie
+        self._batch = [DirEntry(self._fs, self._path, os.fsdecode(entry.name), entry.attr.type)
+                       for entry in reversed(raw[:count])]
+
+    def close(self):
+        handle, self._handle, self._batch = self._handle, None, []
+        if handle is not None:
+            self._fs._close_handle(handle, self._path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __del__(self):
+        with contextlib.suppress(OSError):  # nobody to tell
+            self.close()
+
+
+def _option(value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, (bytes, os.PathLike)) else str(value)
+
+
+def _stat(attr) -> Stat:
+    return Stat(
+        st_mode=_TYPE_BITS.get(attr.type, 0) | attr.mode,
+        st_ino=attr.ino,
+        st_nlink=attr.nlink,
+        st_uid=attr.uid,
+        st_gid=attr.gid,
+        st_size=attr.size,
+        st_mtime_ns=attr.mtime_ns,
+        etag=_abi.decode(attr.etag),
+        version_id=_abi.decode(attr.version_id),
+    )
+
+
+def _event(raw) -> Event:
+    return Event(
+        kind=_abi.EVENT_KINDS.get(raw.kind, str(raw.kind)),
+        path=os.fsdecode(raw.path or b""),
+        errno=raw.code,
+        bytes=raw.bytes,
+        message=_abi.decode(raw.message or b""),
+        detail=_abi.decode(raw.detail or b""),
+    )

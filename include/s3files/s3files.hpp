@@ -387,18 +387,14 @@ class file {
   // is discarded. It is not open afterwards either way.
   void abandon(const call& how = {}) {
     file closing(std::move(*this));
-    how.finish(closing ? s3f_abandon(closing.release(), how.native()) : 0);
+    how.finish(s3f_abandon(closing.release(), how.native()));
   }
 
  private:
   friend class file_system;
 
-  // Gives the handle up, to the C call that ends it.
-  s3f_handle* release() noexcept {
-    s3f_handle* const handle = native_handle();
-    handle_ = nullptr;
-    return handle;
-  }
+  // Gives the handle up, to the C call that ends it; also after its file system was.
+  s3f_handle* release() noexcept { return std::exchange(handle_, nullptr); }
 
   std::shared_ptr<detail::mount> mount_;
   s3f_handle* handle_ = nullptr;

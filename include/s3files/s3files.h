@@ -18,8 +18,8 @@
  *   - Structs begin with `struct_size`, which the caller sets to sizeof, for in and out structs.
  *     New members are only ever appended, zero is always their default, and a non-zero tail that
  *     this version does not know is -EINVAL. S3F_INIT(type) gives a zeroed one with its size set.
- *   - After fork, calls on inherited objects return -EBUSY; closing them only frees their memory;
- *     the child may open file systems of its own.
+ *   - After fork, calls on inherited objects return -EBUSY in the child, and closing them there does
+ *     nothing and returns 0; the child may open file systems of its own.
  *
  * Paths are relative to `at` (a handle to a directory) or, where `at` is NULL, to the root of the
  * file system; a leading '/' also means the root. Components are separated by '/'; empty ones and
@@ -187,7 +187,7 @@ typedef struct s3f_fs_config {
  *   access_key, secret_key, session_token [$AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY, $AWS_SESSION_TOKEN]
  *   anonymous           [off]   on: requests are not signed
  *   addressing          [auto]  path or virtual; auto: virtual on AWS, path with an endpoint
- *   provider            [auto]  which conditions the store honours: aws, ceph, swift, generic;
+ *   provider            [auto]  which conditions the store honours: aws, ceph-rgw, swift, generic;
  *                               auto: aws without an endpoint, else generic
  *   ca_file             [the system's] certificates to trust, PEM
  *   connections         [64]    most connections, 1..1,024
@@ -206,9 +206,8 @@ enum {
 /* Commits what is staged and ends the file system. On success `fs` is gone. Without
  * S3F_CLOSE_DISCARD a failure leaves it open and usable: -EBUSY where handles are still open, else
  * the error of the first change that could not be committed (each also an event; s3f_next_staged
- * lists them). With it, `fs` is gone even where an error is returned, open handles become invalid
- * (their s3f_close still must be called before and is an error of the caller otherwise), and the
- * error says what was dropped. NULL is 0. */
+ * lists them). With it, `fs` is gone even where an error is returned, which says what was dropped;
+ * handles that are still open return -EBADF from then on, and s3f_close frees them. NULL is 0. */
 S3F_API int s3f_fs_close(s3f_fs *fs, uint32_t flags, const s3f_call *call);
 
 /* Counters since the file system was opened. */
@@ -259,7 +258,7 @@ typedef struct s3f_attr {
   uint32_t gid;
   uint64_t ino;      /* stable while the file system is open */
   uint64_t size;     /* bytes; staged ones included */
-  int64_t mtime_ns;  /* since the epoch; of a listed entry the object's Last-Modified */
+  int64_t mtime_ns;  /* since the epoch */
   uint64_t nlink;
   char etag[96];       /* of the committed bytes, without quotes; "" where there are none */
   char version_id[128]; /* "" where the bucket has no versions */
@@ -395,7 +394,8 @@ typedef struct s3f_dirent {
 /* Reads the next entries of the directory `dir`: up to `capacity` into `out` (an array whose first
  * element's struct_size is set), and returns how many; 0 at the end.
  * Continues after `cookie` (0 = from the start), or after the name `after_name` where that is not
- * NULL. In byte order of the names; "." and ".." are not listed. An entry that stays for the whole
+ * NULL. In byte order of name + "/", which is the order that a bucket's listing makes certain; "."
+ * and ".." are not listed. An entry that stays for the whole
  * iteration is seen exactly once. `mask`: S3F_STAT_LISTED costs one LIST a thousand entries; more
  * costs one HEAD an entry besides, several at a time.
  * -ENOTDIR, -EINVAL (a cookie of another handle). */

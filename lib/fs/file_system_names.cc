@@ -27,7 +27,7 @@ absl::Status FileSystem::MakeDirectory(const CallContext& call, const Handle* at
   attributes.mtime_ns = clock_->WallNanos();
   PutRequest put;
   put.key = names_.ChildKey(place.directory, place.name) + "/";
-  S3FILES_RETURN_IF_ERROR(CheckKey(put.key));
+  S3FILES_RETURN_IF_ERROR(CheckKeyLength(put.key));
   StoreAttributes(attributes, &put.metadata);
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(put.precondition,

@@ -63,7 +63,7 @@ absl::StatusOr<Path> ResolvePath(const Path& at, absl::string_view path, absl::s
     S3FILES_RETURN_IF_ERROR(CheckComponent(name));
     resolved.components.emplace_back(name);
   }
-  S3FILES_RETURN_IF_ERROR(CheckKey(KeyOf(prefix, resolved)));
+  S3FILES_RETURN_IF_ERROR(CheckKeyLength(KeyOf(prefix, resolved)));
   return resolved;
 }
 
@@ -77,7 +77,7 @@ std::string DirectoryKeyOf(absl::string_view prefix, const Path& path) {
   return key;
 }
 
-absl::Status CheckKey(absl::string_view key) {
+absl::Status CheckKeyLength(absl::string_view key) {
   if (key.size() <= kLongestKey) return absl::OkStatus();
   return Error(ENAMETOOLONG, absl::StrCat("the object key of the path has ", key.size(),
                                           " bytes, the store takes ", kLongestKey,

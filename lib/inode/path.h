@@ -43,7 +43,7 @@ std::string KeyOf(absl::string_view prefix, const Path& path);
 std::string DirectoryKeyOf(absl::string_view prefix, const Path& path);
 
 // ENAMETOOLONG over 1,024 bytes. For keys ResolvePath has not seen: a child's, a new directory's.
-absl::Status CheckKey(absl::string_view key);
+absl::Status CheckKeyLength(absl::string_view key);
 
 // Can be a component: not empty, not "." or "..", at most 255 bytes, without '/' and NUL.
 bool IsValidName(absl::string_view name);

@@ -69,8 +69,8 @@ TEST(ResolvePath, LongKeysAreRefusedWithThePrefix) {
   EXPECT_EQ(ErrnoOf(ResolvePath(Path(), path + "b", "").status()), ENAMETOOLONG);
   EXPECT_EQ(ErrnoOf(ResolvePath(Path(), path, "p/").status()), ENAMETOOLONG);
   EXPECT_TRUE(ResolvePath(Path(), path + "/../b", "p/").ok());  // what counts is where it leads
-  EXPECT_EQ(ErrnoOf(CheckKey(std::string(1025, 'k'))), ENAMETOOLONG);
-  EXPECT_TRUE(CheckKey(std::string(1024, 'k')).ok());
+  EXPECT_EQ(ErrnoOf(CheckKeyLength(std::string(1025, 'k'))), ENAMETOOLONG);
+  EXPECT_TRUE(CheckKeyLength(std::string(1024, 'k')).ok());
 }
 
 TEST(ResolvePath, ANulIsInvalid) {

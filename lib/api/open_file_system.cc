@@ -1,0 +1,59 @@
+#include "lib/api/open_file_system.h"
+
+#include <algorithm>
+
+#include "lib/api/options.h"
+#include "lib/base/clock.h"
+#include "lib/base/errors.h"
+#include "lib/s3/s3_store.h"
+#include "lib/store/file_store.h"
+#include "lib/store/memory_store.h"
+
+namespace s3files {
+namespace {
+
+constexpr int64_t kProbePatienceNs = 10'000'000'000;
+
+absl::StatusOr<std::shared_ptr<ObjectStore>> OpenStore(const Url& url, Options& options) {
+  switch (url.scheme) {
+    case Scheme::kMemory:
+      return std::shared_ptr<ObjectStore>(MemoryStore::Named(url.place));
+    case Scheme::kFile: {
+      FileStore::Options file;
+      file.create = false;
+      file.fsync = options.file_fsync;
+      S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store,
+                               FileStore::Open(url.place, file));
+      return store;
+    }
+    case Scheme::kS3: {
+      options.s3.bucket = url.place;
+      S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, S3Store::Create(options.s3));
+      return store;
+    }
+  }
+  return Error(EINVAL, "unknown scheme");
+}
+
+// A dead endpoint is found out soon, however patient calls are otherwise.
+CallContext ProbeContext(const CallContext& call) {
+  CallContext probe = call;
+  const int64_t soon = MonotonicNanos() + kProbePatienceNs;
+  probe.deadline_ns = call.deadline_ns == 0 ? soon : std::min(call.deadline_ns, soon);
+  return probe;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
+    const CallContext& call, absl::string_view url_text,
+    const std::vector<std::pair<std::string, std::string>>& given, EventSink* events) {
+  S3FILES_ASSIGN_OR_RETURN(const Url url, ParseUrl(url_text));
+  S3FILES_ASSIGN_OR_RETURN(Options options, ParseOptions(url.scheme, given));
+  options.fs.prefix = url.prefix;
+  S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, OpenStore(url, options));
+  S3FILES_RETURN_IF_ERROR(store->Probe(ProbeContext(call), url.prefix));
+  return std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System());
+}
+
+}  // namespace s3files

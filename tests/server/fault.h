@@ -10,10 +10,10 @@ namespace s3files::server {
 // it, with everything that is set below "What happens".
 struct Fault {
   // Which requests. Empty selects all.
-  std::string operation;  // S3's name: "GetObject", "UploadPart", ...
-  std::string bucket;     // exact
-  std::string key;        // exact
-  std::string key_contains;
+  std::string operation = {};  // S3's name: "GetObject", "UploadPart", ...
+  std::string bucket = {};     // exact
+  std::string key = {};        // exact
+  std::string key_contains = {};
   int skip = 0;    // let this many pass first
   int count = -1;  // then apply to this many; -1: all
 
@@ -21,8 +21,8 @@ struct Fault {
   int latency_ms = 0;     // between the request's last byte and the operation
   int64_t bandwidth = 0;  // bytes a second of this body, either way; 0: no limit
   int status = 0;         // reply this error
-  std::string code;       // its S3 code; where only this is set, its usual status
-  std::string message;
+  std::string code = {};  // its S3 code; where only this is set, its usual status
+  std::string message = {};
   int retry_after_s = -1;          // adds a Retry-After header to the error
   bool error_in_200 = false;       // the error is the body of a 200
   bool take_effect = false;        // the operation is carried out before the error is replied

@@ -39,13 +39,13 @@ struct ServerOptions {
   std::string access_key = "s3files";
   std::string secret_key = "s3files-secret";
   std::string region = "us-east-1";
-  std::vector<std::string> buckets;  // created at start where missing
+  std::vector<std::string> buckets = {};  // created at start where missing
   // BUCKET.DOMAIN as Host means virtual-host addressing; DOMAIN itself and addresses, path style.
   std::vector<std::string> domains = {"s3.localhost", "localhost"};
   int threads = 2;
   int64_t clock_offset_s = 0;  // the server's clock minus the machine's
-  std::string log_file;        // one line per request; none where empty
-  Behaviour behaviour;
+  std::string log_file = {};   // one line per request; none where empty
+  Behaviour behaviour = {};
 };
 
 }  // namespace s3files::server

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "lib/base/errors.h"
 
 namespace s3files {
@@ -505,7 +506,7 @@ absl::Status CurlTransport::Perform(const CallContext& call, const HttpRequest& 
   {
     absl::MutexLock lock(&transfer.mu);
     const absl::Condition finished(&transfer.done);
-    while (!transfer.mu.AwaitWithTimeout(finished, call.Remaining())) {
+    while (!transfer.mu.AwaitWithDeadline(finished, absl::Now() + call.Remaining())) {
       if (call.Remaining() > absl::ZeroDuration()) continue;
       transfer.mu.Unlock();
       give_up();

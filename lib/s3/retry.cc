@@ -59,7 +59,7 @@ absl::Status Sleep(const CallContext& call, absl::Duration duration) {
   });
   {
     absl::MutexLock lock(&mu);
-    mu.AwaitWithTimeout(absl::Condition(&cancelled), duration);
+    mu.AwaitWithDeadline(absl::Condition(&cancelled), absl::Now() + duration);
   }
   call.cancel->Unsubscribe(subscription);
   return call.Check(kWhat);

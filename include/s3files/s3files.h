@@ -265,7 +265,7 @@ typedef struct s3f_attr {
 } s3f_attr;
 
 /* Attributes of `path`. `mask` says which are needed: the call may fill more. Staged changes of this
- * file system are seen at once; others' commits no later than attribute_timeout [R4]. At most one
+ * file system are seen at once; others' commits no later than attribute_timeout [C6]. At most one
  * HEAD and one LIST, none within attribute_timeout. -ENOENT, -ENOTDIR. */
 S3F_API int s3f_stat(s3f_attr *out, s3f_fs *fs, s3f_handle *at, const char *path, uint32_t mask,
                         const s3f_call *call);

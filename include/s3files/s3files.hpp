@@ -123,9 +123,9 @@ class call {
     return within(ns);
   }
   call& within(std::chrono::nanoseconds time) noexcept {
-    const std::uint64_t now = s3f_now_ns();
+    const auto now = static_cast<std::int64_t>(s3f_now_ns());
     const std::int64_t left = std::max<std::int64_t>(time.count(), 0);
-    raw_.deadline_ns = now + std::min<std::uint64_t>(left, UINT64_MAX - now);
+    raw_.deadline_ns = static_cast<std::uint64_t>(now + std::min(left, INT64_MAX - now));
     return *this;
   }
   call& cancelled_by(const cancel_token& token) noexcept {
@@ -333,10 +333,10 @@ class file {
   ~file() { s3f_abandon(release(), nullptr); }
 
   // Whether it is open.
-  explicit operator bool() const noexcept { return native_handle() != nullptr; }
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
   // What it was opened with.
   open_flags flags() const noexcept { return flags_; }
-  s3f_handle* native_handle() const noexcept { return mount_ && mount_->fs ? handle_ : nullptr; }
+  s3f_handle* native_handle() const noexcept { return handle_; }
 
   // Reads up to `size` bytes at `offset`; returns how many, less only at the end of the file. On
   // failure `buffer` may be partly written. ESTALE: the version this file reads is gone.
@@ -393,7 +393,7 @@ class file {
  private:
   friend class file_system;
 
-  // Gives the handle up, to the C call that ends it; also after its file system was.
+  // Gives the handle up, to the C call that ends it.
   s3f_handle* release() noexcept { return std::exchange(handle_, nullptr); }
 
   std::shared_ptr<detail::mount> mount_;
@@ -678,15 +678,15 @@ class file_system {
   // could not be committed (staged() has them all).
   void close(const call& how = {}) { end(0, how); }
 
-  // Ends the file system whatever happens. Files still open are not open afterwards and publish
-  // nothing. An error says what could not be committed and is dropped.
+  // Ends the file system whatever happens; the error says what could not be committed and is
+  // dropped. Files should be closed or abandoned before: EBADF is all they give afterwards.
   void close_discarding(const call& how = {}) { end(S3F_CLOSE_DISCARD, how); }
 
  private:
   void end(std::uint32_t flags, const call& how) {
     const int result = s3f_fs_close(native_handle(), flags, how.native());
     if (mount_ && (result == 0 || (flags & S3F_CLOSE_DISCARD))) {
-      mount_->fs = nullptr;  // for the files that still refer to it
+      mount_->fs = nullptr;  // files that are open share the mount
       mount_.reset();
     }
     how.finish(result);

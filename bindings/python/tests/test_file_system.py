@@ -154,7 +154,7 @@ def test_commit_discard_status(store):
         write(fs, "a", "12345")
         status = fs.status("a")
         assert (status.state, status.errno, status.staged_bytes) == ("staged", 0, 5)
-        assert list(fs.staged()) == ["a"]
+        assert list(fs.staged()) == ["/a"]
         with s3files.FileSystem(url, **options) as other:
             assert not other.exists("a")
         fs.commit()

@@ -571,7 +571,7 @@ class file_system {
   }
 
   // Attributes of a path. This file system's staged changes are seen at once, others' commits no
-  // later than option attribute_timeout [R4]. ENOENT, ENOTDIR.
+  // later than option attribute_timeout [C6]. ENOENT, ENOTDIR.
   attributes stat(location where, const call& how = {}) const {
     return stat(where, fields::all, how);
   }

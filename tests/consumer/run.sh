@@ -1,6 +1,6 @@
 #!/bin/bash
-# run.sh BUILD_DIR: installs the build into a prefix of its own, and uses it as a stranger would: by the
-# CMake package and by pkg-config, from C99 and from C++17.
+# run.sh BUILD_DIR: installs the build into a prefix of its own, and uses it as a stranger would: by
+# the CMake package and by pkg-config, from C99 and from C++17.
 set -euo pipefail
 
 build=$(realpath "$1")

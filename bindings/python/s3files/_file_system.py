@@ -106,21 +106,20 @@ class FileSystem:
 
     `url` is s3://BUCKET[/PREFIX], file:///DIR or memory://NAME; the options are s3f_fs_open's
     (s3files.h), as text, numbers or switches (True = "on"). Opening sends one request, which shows
-    that endpoint, credentials and bucket are right. `on_event` gets an Event of every commit, failed
-    commit and conflict, on the thread that causes it; it may call anything but close().
+    that endpoint, credentials and bucket are right. `on_event` gets an Event of every commit,
+    failed commit and conflict, on the thread that causes it; it may call anything but close().
 
     Failures are the OSError subclass of their errno, with filename, http_status, s3_code and
-    request_id; then nothing has changed, except where a call says otherwise. errno.ESTALE: the store
-    has another version than the one a change was made on, or an open file reads. Every method may be
-    called from any thread; the library runs without the GIL. In a forked child an inherited file
-    system gives EBUSY.
+    request_id; then nothing has changed, except where a call says otherwise. errno.ESTALE: the
+    store has another version than the one a change was made on, or an open file reads. Every method
+    may be called from any thread; the library runs without the GIL. In a forked child an inherited
+    file system gives EBUSY; the child may open its own.
     """
 
     _fs = None  # until open, and after close
 
     def __init__(self, url: str, *, on_event: Optional[Callable[[Event], None]] = None, **options):
         self._handles = set()  # of files still open: close(discard=True) ends them first
-        self._pid = os.getpid()  # in a forked child closing only frees memory
         self.url = url
         texts = [(encode(name), encode(_option(value))) for name, value in options.items()]
         config = _abi.Config(option_count=len(texts),
@@ -141,7 +140,7 @@ class FileSystem:
         """
         if self._fs is None:
             return
-        if not discard and os.getpid() == self._pid:
+        if not discard:
             lib.s3f_fs_close(self._fs, 0, None)
             self._fs = None
             return
@@ -193,7 +192,7 @@ class FileSystem:
         return _stat(attr)
 
     def exists(self, path) -> bool:
-        """Whether there is something at `path`. Its absence is no error; not being able to tell is."""
+        """Whether there is something at `path`; raises only where that cannot be told."""
         attr = _abi.Attributes()
         try:
             lib.s3f_stat(attr, self._pointer(), None, encode(path), _abi.STAT_TYPE, None)

@@ -1,8 +1,8 @@
 """The standard io stack over an open file: raw, buffered, text.
 
 Closing publishes; leaving by an exception, or never closing, does not. io's own classes flush and
-close whichever way they end, so each layer here first marks the raw file abandoned, which then takes
-what is flushed into it without a word and closes its handle without a commit.
+close whichever way they end, so each layer here first marks the raw file abandoned, which then
+takes what is flushed into it without a word and closes its handle without a commit.
 """
 
 import contextlib

@@ -204,6 +204,32 @@ def test_unknown_option_and_url_name_the_remedy():
     assert caught.value.filename == "ftp://somewhere"
 
 
+def test_the_store_s_words_are_in_the_error(server):
+    with pytest.raises(PermissionError) as caught:
+        s3files.FileSystem("s3://bucket", endpoint=server, access_key="K", secret_key="wrong")
+    assert caught.value.http_status == 403
+    assert caught.value.s3_code in ("", "SignatureDoesNotMatch")  # a reply to HEAD has no body
+    with pytest.raises(FileNotFoundError) as caught:
+        s3files.FileSystem("s3://none", endpoint=server, access_key="K", secret_key="S")
+    assert caught.value.http_status == 404
+    assert caught.value.filename == "s3://none"
+
+
+def test_unreachable_endpoint_is_a_connection_error():
+    with pytest.raises(ConnectionRefusedError):
+        s3files.FileSystem("s3://bucket", endpoint="http://127.0.0.1:1", access_key="K",
+                           secret_key="S")
+
+
+def test_event_handlers_may_use_the_file_system(store):
+    url, options = store
+    sizes = []
+    with s3files.FileSystem(
+            url, on_event=lambda event: sizes.append(fs.stat(event.path).st_size), **options) as fs:
+        write(fs, "a", "12345")
+    assert sizes == [5]
+
+
 def test_close_waits_for_files(store):
     url, options = store
     fs = s3files.FileSystem(url, **options)
@@ -297,6 +323,8 @@ def test_forked_child_gets_ebusy_and_the_parent_goes_on(fs):
                 use()
             except OSError as failure:
                 numbers.append(failure.errno)
+        file.close()
+        fs.close()
         os._exit(0 if numbers == [errno.EBUSY] * 4 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert file.readall() == b"hello"

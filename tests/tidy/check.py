@@ -21,7 +21,7 @@ LAYERS = {
     "s3": {"base", "store", "http"},
     "cache": {"base"},
     "content": {"base", "store", "cache"},
-    "inode": {"base", "store"},
+    "inode": {"base", "store", "content"},
     "journal": {"base", "store", "inode"},
     "sync": {"base", "store", "cache", "content", "inode"},
     "fs": {"base", "store", "cache", "content", "inode", "journal", "sync"},
@@ -44,9 +44,11 @@ SOURCE_FOLDERS = ("include", "lib", "tests", "bindings", "examples", "bench")
 CODE = {".c", ".cc", ".h", ".hpp"}
 SCRIPTS = {".py", ".sh"}
 MAX_LINES = 620
+# An application takes the C++ face as one file.
+MAX_LINES_OF = {"include/s3files/s3files.hpp": 950}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
-GUARANTEE = re.compile(r"\*\*\[([A-Z]\d+)\]\*\*")
+GUARANTEE = re.compile(r"\*\*\[([A-Z]\d+)\]")
 C_FUNCTION = re.compile(r"^S3F_API\b[^;{]*?\b(s3f_\w+)\s*\(", re.MULTILINE)
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
 THROW = re.compile(r"\bthrow\b(?! std::bad_alloc\(\))")
@@ -133,9 +135,9 @@ def check_exceptions(tree):
 
 def check_length(tree):
     for path, text in tree.text.items():
-        lines = text.count("\n")
-        if lines > MAX_LINES:
-            yield path, lines, f"{lines} lines; {MAX_LINES} are the most"
+        lines, most = text.count("\n"), MAX_LINES_OF.get(path, MAX_LINES)
+        if lines > most:
+            yield path, lines, f"{lines} lines; {most} are the most"
 
 
 def check_finished(tree):
@@ -157,6 +159,8 @@ def check_guarantees(tree):
         seen.add(name)
         if f"[{name}]" not in tests:
             yield *where, f"[{name}] is named by no test"
+    if not seen:
+        yield "include/s3files/SEMANTICS.md", 1, "states no guarantee as **[C1] ...**"
 
 
 def check_symbols(header, exported):

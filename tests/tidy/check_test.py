@@ -8,7 +8,7 @@ import check
 
 CLEAN = {
     "include/s3files/s3files.h": "#include <stdint.h>\nS3F_API int s3f_open(void);\n",
-    "include/s3files/SEMANTICS.md": "**[C1]** Closing publishes.\n",
+    "include/s3files/SEMANTICS.md": "**[C1] Closing publishes.** At once.\n",
     "lib/base/hash.cc": '#include "lib/base/hash.h"\n\n#include <openssl/evp.h>\n',
     "lib/fs/file.cc": '#include "absl/status/status.h"\n#include "lib/content/content.h"\n',
     "lib/api/shim.cc": '#include "s3files/s3files.h"\nint f() try { g(); } catch (...) {}\n',
@@ -31,9 +31,10 @@ PLANTED = {
     "catch": ("lib/fs/x.cc", "void f() { g(); } catch (...) {}\n", "not exceptions"),
     "long file": ("tests/fs/long_test.cc", "\n" * (check.MAX_LINES + 1), "are the most"),
     "unfinished": ("lib/fs/x.cc", "// TO" "DO: the rest\n", "open an issue"),
-    "untested guarantee": ("include/s3files/SEMANTICS.md", "**[C1]** a\n**[W7]** b\n",
+    "untested guarantee": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[W7] b**\n",
                            "[W7] is named by no test"),
-    "guarantee stated twice": ("include/s3files/SEMANTICS.md", "**[C1]** a\n**[C1]** b\n",
+    "no guarantee": ("include/s3files/SEMANTICS.md", "C1: a\n", "states no guarantee"),
+    "guarantee stated twice": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[C1] b**\n",
                                "stated twice"),
 }
 

@@ -123,12 +123,15 @@ def curl_parallel(url):
 def run_benchmarks(binaries, jobs, environment):
     """Google Benchmark's report of the jobs; a job and its floor take turns."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        subprocess.run([binaries / "s3files-bench",
-                        f"--benchmark_filter=^({'|'.join(jobs)})/",
-                        f"--benchmark_repetitions={REPETITIONS}",
-                        "--benchmark_enable_random_interleaving=true",
-                        f"--benchmark_out={report.name}", "--benchmark_out_format=json"],
-                       env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([binaries / "s3files-bench",
+                               f"--benchmark_filter=^({'|'.join(jobs)})/",
+                               f"--benchmark_repetitions={REPETITIONS}",
+                               "--benchmark_enable_random_interleaving=true",
+                               f"--benchmark_out={report.name}", "--benchmark_out_format=json"],
+                              env={**os.environ, **environment}, text=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            sys.exit(done.stderr)
         return json.load(report)
 
 
@@ -161,6 +164,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, default=here / "build/bench.json")
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=", ".join(JOBS))
     options = parser.parse_args()
+    binaries = options.bin.resolve()
     jobs = options.jobs or list(JOBS)
     if unknown := set(jobs) - set(JOBS):
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
@@ -168,9 +172,9 @@ def main():
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench-secret",
                       AWS_REGION="us-east-1")
     rows = []
-    with s3_server(options.bin) as endpoint, nginx_server() as nginx:
-        report = run_benchmarks(options.bin, jobs, {"S3FILES_BENCH_ENDPOINT": endpoint,
-                                                    "S3FILES_BENCH_NGINX": nginx})
+    with s3_server(binaries) as endpoint, nginx_server() as nginx:
+        report = run_benchmarks(binaries, jobs, {"S3FILES_BENCH_ENDPOINT": endpoint,
+                                                 "S3FILES_BENCH_NGINX": nginx})
         sides = medians(report)
         for job in jobs:
             label, kind = JOBS[job]

@@ -173,7 +173,7 @@ typedef struct s3f_fs_config {
  *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
  *   read_ahead          [32M]   most bytes read ahead for one handle; 0 = none
  *   part_size           [8M]    first part size of multipart uploads, 5M..5G
- *   multipart_threshold [16M]   from this size on content is uploaded in parts
+ *   multipart_threshold [16M]   larger content is uploaded in parts
  *   parallel            [32]    most requests this file system has under way by itself, 1..256
  *   strict              [off]   on: where the store ignores a condition, writes are -ENOTSUP instead
  *                               of being checked by a HEAD just before

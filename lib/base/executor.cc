@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -74,6 +76,8 @@ void Executor::Submit(std::function<void()> task) {
   task();  // no thread at all can be had: slow is better than never
 }
 
+size_t Executor::max_threads() const { return state_->max_threads; }
+
 void Executor::Run(State* state) {
   absl::MutexLock lock(&state->mu);
   for (;;) {
@@ -107,6 +111,34 @@ void TaskGroup::Wait() {
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(
       +[](int* pending) { return *pending == 0; }, &pending_));
+}
+
+void ParallelFor(Executor* executor, size_t n, const std::function<void(size_t)>& work) {
+  // Helpers that begin after the work has run out find nothing left; they hold the state, no more.
+  struct State {
+    std::atomic<size_t> next{0};
+    absl::Mutex mu;
+    size_t done ABSL_GUARDED_BY(mu) = 0;
+  };
+  if (n == 0) return;
+  auto state = std::make_shared<State>();
+  const auto share = [state, n, &work] {
+    for (size_t i; (i = state->next.fetch_add(1)) < n;) {
+      work(i);
+      absl::MutexLock lock(&state->mu);
+      ++state->done;
+    }
+  };
+  for (size_t helpers = std::min(n - 1, executor->max_threads()); helpers > 0; --helpers) {
+    executor->Submit(share);
+  }
+  share();
+  const auto all_done = [&] {
+    state->mu.AssertHeld();
+    return state->done == n;
+  };
+  absl::MutexLock lock(&state->mu);
+  state->mu.Await(absl::Condition(&all_done));
 }
 
 }  // namespace s3files

@@ -3,6 +3,7 @@
 #ifndef S3FILES_LIB_BASE_EXECUTOR_H_
 #define S3FILES_LIB_BASE_EXECUTOR_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -22,6 +23,7 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   void Submit(std::function<void()> task);
+  size_t max_threads() const;
 
  private:
   struct State;
@@ -29,6 +31,11 @@ class Executor {
 
   std::unique_ptr<State> state_;
 };
+
+// Calls `work(0)` .. `work(n - 1)`, in parallel as far as the executor has threads free, and returns
+// when all have returned. The calling thread does its share, so that this may be nested and used from
+// the executor's own tasks: it never waits for a task that has not begun.
+void ParallelFor(Executor* executor, size_t n, const std::function<void(size_t)>& work);
 
 // Counts tasks under way, so that their submitter can await them. Thread-safe.
 class TaskGroup {

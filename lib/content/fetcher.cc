@@ -1,6 +1,7 @@
 #include "lib/content/fetcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -42,11 +43,15 @@ absl::Status GetBase(const CallContext& call, ObjectStore* store, const Base& ba
 // One GET under way. Blocks land in order.
 class Fetcher::Flight {
  public:
-  Flight(BasePtr base, uint64_t first) : base(std::move(base)), first(first) {}
+  Flight(BasePtr base, uint64_t first, bool claimed)
+      : base(std::move(base)), first(first), claimed_(claimed) {}
 
   const BasePtr base;
   const uint64_t first;
   std::vector<BlockRef> blocks;  // set before others see the flight
+
+  // Whoever gets true carries the flight out: a read must not wait behind a queue of read-aheads.
+  bool Claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
 
   ByteRange range() const {
     return {first * kBlockSize, std::min((first + blocks.size()) * kBlockSize, base->size)};
@@ -57,6 +62,9 @@ class Fetcher::Flight {
   uint64_t landed ABSL_GUARDED_BY(mu) = 0;  // blocks that are complete
   bool over ABSL_GUARDED_BY(mu) = false;
   absl::Status status ABSL_GUARDED_BY(mu);
+
+ private:
+  std::atomic<bool> claimed_;
 };
 
 // Puts arriving bytes straight into the flight's blocks and publishes each as it fills.
@@ -99,14 +107,14 @@ class Fetcher::BlockSink final : public ByteSink {
 };
 
 std::shared_ptr<Fetcher::Flight> Fetcher::Register(const BasePtr& base, uint64_t first,
-                                                   uint64_t count,
+                                                   uint64_t count, bool claimed,
                                                    std::shared_ptr<Flight>* other) {
   absl::MutexLock lock(&mu_);
   if (auto it = flights_.find(FlightKey(base->id, first)); it != flights_.end()) {
-    if (other != nullptr) *other = it->second;
+    *other = it->second;
     return nullptr;
   }
-  auto flight = std::make_shared<Flight>(base, first);
+  auto flight = std::make_shared<Flight>(base, first, claimed);
   for (uint64_t index = first; index < first + count; ++index) {
     if (flights_.contains(FlightKey(base->id, index)) || cache_->Contains(base->id, index)) break;
     BlockRef block = cache_->Acquire(BlockUse::kInFlight);
@@ -164,7 +172,7 @@ absl::Status Fetcher::ReadBlock(const CallContext& call, const BasePtr& base,
     }
     const uint64_t count = std::min(BlockCount(wanted.end) - index, kLargestFetch);
     std::shared_ptr<Flight> other;
-    if (std::shared_ptr<Flight> mine = Register(base, index, count, &other)) {
+    if (std::shared_ptr<Flight> mine = Register(base, index, count, true, &other)) {
       const BlockRef first = mine->blocks[0];  // stays readable, even if evicted meanwhile
       S3FILES_RETURN_IF_ERROR(Fly(call, *mine));
       std::memcpy(out.data(), first.data() + offset % kBlockSize, out.size());
@@ -173,6 +181,10 @@ absl::Status Fetcher::ReadBlock(const CallContext& call, const BasePtr& base,
     if (other == nullptr) {
       if (cache_->Contains(base->id, index)) continue;     // it landed meanwhile
       return ReadDirect(call, *base, offset, out);  // every block is in use: needs none
+    }
+    if (other->Claim()) {
+      S3FILES_RETURN_IF_ERROR(Fly(call, *other));
+      continue;
     }
     absl::MutexLock lock(&other->mu);
     S3FILES_RETURN_IF_ERROR(WaitUntil(call, other->mu, other->changed, "waiting for a read", [&] {
@@ -219,7 +231,7 @@ void Fetcher::ReadAhead(const BasePtr& base, const ByteRange& range) {
       if (ahead_ + count > most) return;
     }
     std::shared_ptr<Flight> other;
-    std::shared_ptr<Flight> flight = Register(base, index, count, &other);
+    std::shared_ptr<Flight> flight = Register(base, index, count, false, &other);
     if (flight == nullptr) {
       if (other == nullptr) return;
       ++index;
@@ -231,7 +243,7 @@ void Fetcher::ReadAhead(const BasePtr& base, const ByteRange& range) {
       ahead_ += blocks;
     }
     executor_->Submit([this, flight, blocks] {
-      Fly(CallContext(), *flight).IgnoreError();
+      if (flight->Claim()) Fly(CallContext(), *flight).IgnoreError();
       absl::MutexLock lock(&mu_);
       ahead_ -= blocks;
     });

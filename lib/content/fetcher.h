@@ -58,11 +58,11 @@ class Fetcher {
   class BlockSink;
   using FlightKey = std::pair<uint64_t, uint64_t>;  // base id, block index
 
-  // Blocks [first, first + count) that are neither resident nor in flight, registered as this
-  // flight's; empty pointer where the first of them is in flight (then *other is who brings it) or no
-  // block could be had.
+  // A flight for the blocks of [first, first + count) up to one that is resident or in flight;
+  // `claimed`: the caller carries it out. Null where `first` itself is resident, in flight (then
+  // *other is who brings it), or no block could be had.
   std::shared_ptr<Flight> Register(const BasePtr& base, uint64_t first, uint64_t count,
-                                   std::shared_ptr<Flight>* other);
+                                   bool claimed, std::shared_ptr<Flight>* other);
   // Carries out the flight's GET and ends it.
   absl::Status Fly(const CallContext& call, Flight& flight);
   void Land(Flight& flight, const absl::Status& status);

@@ -194,30 +194,30 @@ DirectoryEntry DirectoryStream::EntryFor(const ListedEntry& listed, bool local) 
 }
 
 absl::Status DirectoryStream::Fill(const CallContext& call, std::vector<DirectoryEntry>& entries) {
+  std::vector<DirectoryEntry*> open;
+  for (DirectoryEntry& entry : entries) {
+    if ((entry.info.filled & kInfoNeedsHead) != kInfoNeedsHead) open.push_back(&entry);
+  }
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
-  TaskGroup group(parts_.executor);
-  for (DirectoryEntry& entry : entries) {
-    if ((entry.info.filled & kInfoNeedsHead) == kInfoNeedsHead) continue;
-    group.Submit([&, this] {
-      auto fill = [&]() -> absl::Status {
-        S3FILES_ASSIGN_OR_RETURN(
-            const InodePtr inode,
-            parts_.importer->Lookup(call, directory_, entry.name, Freshness::kRecent));
-        if (inode == nullptr) return absl::OkStatus();  // gone since; what was listed is told
-        if (inode->type == FileType::kDirectory) {
-          S3FILES_RETURN_IF_ERROR(parts_.importer->FillDirectory(call, inode));
-        }
-        entry.info = InfoOf(*inode);
-        return absl::OkStatus();
-      };
-      const absl::Status status = fill();
-      absl::MutexLock lock(&mu);
-      first_error.Update(status);
-    });
-  }
-  group.Wait();
+  ParallelFor(parts_.executor, open.size(), [&](size_t i) {
+    const absl::Status status = FillEntry(call, *open[i]);
+    absl::MutexLock lock(&mu);
+    first_error.Update(status);
+  });
   return first_error;
+}
+
+absl::Status DirectoryStream::FillEntry(const CallContext& call, DirectoryEntry& entry) {
+  S3FILES_ASSIGN_OR_RETURN(
+      const InodePtr inode,
+      parts_.importer->Lookup(call, directory_, entry.name, Freshness::kRecent));
+  if (inode == nullptr) return absl::OkStatus();  // gone since; what was listed is told
+  if (inode->type == FileType::kDirectory) {
+    S3FILES_RETURN_IF_ERROR(parts_.importer->FillDirectory(call, inode));
+  }
+  entry.info = InfoOf(*inode);
+  return absl::OkStatus();
 }
 
 }  // namespace s3files

@@ -76,6 +76,7 @@ class DirectoryStream {
   void ReportSkipped();
   DirectoryEntry EntryFor(const ListedEntry& listed, bool local);
   absl::Status Fill(const CallContext& call, std::vector<DirectoryEntry>& entries);
+  absl::Status FillEntry(const CallContext& call, DirectoryEntry& entry);
 
   const Parts parts_;
   const InodePtr directory_;

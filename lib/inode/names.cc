@@ -19,10 +19,12 @@ bool Droppable(const InodePtr& inode) {
          (inode->content == nullptr || !inode->content->staged());
 }
 
-// Parents and children hold each other.
-void Untie(Inode& directory) {
-  for (auto& [name, child] : directory.children) Untie(*child);
+// Parents and children hold each other. Returns how many were let go.
+size_t Untie(Inode& directory) {
+  size_t untied = directory.children.size();
+  for (auto& [name, child] : directory.children) untied += Untie(*child);
   directory.children.clear();
+  return untied;
 }
 
 }  // namespace
@@ -83,8 +85,9 @@ void Names::UnbindLocked(Inode& inode) {
   if (inode.parent == nullptr) return;
   auto it = inode.parent->children.find(inode.name);
   if (it == inode.parent->children.end() || it->second.get() != &inode) return;
+  const InodePtr self = std::move(it->second);  // until this returns
   inode.parent->children.erase(it);
-  --count_;
+  count_ -= 1 + Untie(inode);
 }
 
 void Names::Unbind(const InodePtr& inode) {

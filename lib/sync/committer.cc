@@ -78,26 +78,34 @@ void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
 }
 
 void Committer::AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content) {
+  std::shared_ptr<EarlyUpload> early;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = staged_.find(inode->ino);
+    if (it != staged_.end()) early = it->second.early;
+  }
+  if (early == nullptr) early = StartEarlyUpload(inode, content);
+  if (early != nullptr) early->Advance();
+}
+
+std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
+                                                         const std::shared_ptr<Content>& content) {
   PutRequest request;
   request.key = parts_.names->KeyOf(inode);
   request.commit_id = RandomId();
-  std::shared_ptr<EarlyUpload> early;
-  {
-    absl::MutexLock node_lock(&inode->mu);
-    request.metadata = inode->metadata;
-    StoreAttributes(inode->attributes, &request.metadata);
-    // While a commit is under way the generation it takes must not grow another upload.
-    const bool may_start = !inode->busy;
-    absl::MutexLock lock(&mu_);
-    auto it = staged_.find(inode->ino);
-    if (it == staged_.end()) return;
-    if (it->second.early == nullptr && may_start) {
-      it->second.early = std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content,
-                                                       std::move(request), part_policy_);
-    }
-    early = it->second.early;
+  absl::MutexLock node_lock(&inode->mu);
+  // While a commit is under way the generation it takes must not grow another upload.
+  if (inode->busy) return nullptr;
+  request.metadata = inode->metadata;
+  StoreAttributes(inode->attributes, &request.metadata);
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  if (it == staged_.end()) return nullptr;
+  if (it->second.early == nullptr) {
+    it->second.early = std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content,
+                                                     std::move(request), part_policy_);
   }
-  if (early != nullptr) early->Advance();
+  return it->second.early;
 }
 
 std::shared_ptr<EarlyUpload> Committer::TakeEarlyUpload(const InodePtr& inode) {
@@ -173,8 +181,14 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   WriteJob job;
   job.key = parts_.names->KeyOf(inode);
   job.early = TakeEarlyUpload(inode);
-  absl::MutexLock lock(&inode->mu);
-  S3FILES_ASSIGN_OR_RETURN(job.snapshot, inode->content->Freeze());
+  absl::ReleasableMutexLock lock(&inode->mu);
+  absl::StatusOr<Snapshot> snapshot = inode->content->Freeze();
+  if (!snapshot.ok()) {
+    lock.Release();
+    if (job.early != nullptr) Abort(*job.early);
+    return snapshot.status();
+  }
+  job.snapshot = *std::move(snapshot);
   job.expected = inode->committed.version;
   if (job.early != nullptr) {
     job.metadata = job.early->request().metadata;
@@ -317,15 +331,11 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
   }
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
-  TaskGroup group(parts_.commits);
-  for (const InodePtr& inode : inodes) {
-    group.Submit([&, inode] {
-      absl::Status status = Commit(call, inode);
-      absl::MutexLock lock(&mu);
-      first_error.Update(status);
-    });
-  }
-  group.Wait();
+  ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
+    const absl::Status status = Commit(call, inodes[i]);
+    absl::MutexLock lock(&mu);
+    first_error.Update(status);
+  });
   return first_error;
 }
 

@@ -97,6 +97,8 @@ class Committer {
                                 const WriteJob& job);
 
   void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
+  std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
+                                                const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> TakeEarlyUpload(const InodePtr& inode);
   void Abort(EarlyUpload& upload);
   void Forget(const InodePtr& inode);

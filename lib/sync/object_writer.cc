@@ -163,20 +163,19 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
                                  const std::string& upload_id, std::vector<Step>& steps) {
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
-  TaskGroup group(executor_);
+  std::vector<Step*> open;
   for (Step& step : steps) {
-    if (step.uploaded.number != 0) continue;
-    group.Submit([&, this] {
-      {
-        absl::MutexLock lock(&mu);
-        if (!first_error.ok()) return;
-      }
-      absl::Status status = CarryStep(call, job, upload_id, step);
-      absl::MutexLock lock(&mu);
-      first_error.Update(status);
-    });
+    if (step.uploaded.number == 0) open.push_back(&step);
   }
-  group.Wait();
+  ParallelFor(executor_, open.size(), [&](size_t i) {
+    {
+      absl::MutexLock lock(&mu);
+      if (!first_error.ok()) return;
+    }
+    const absl::Status status = CarryStep(call, job, upload_id, *open[i]);
+    absl::MutexLock lock(&mu);
+    first_error.Update(status);
+  });
   return first_error;
 }
 

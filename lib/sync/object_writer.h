@@ -34,7 +34,7 @@ struct CopyJob {
   std::string commit_id;
 };
 
-// Thread-safe. Parts go in parallel on the executor, whose tasks must not wait for each other.
+// Thread-safe. Parts go in parallel on the executor.
 class ObjectWriter {
  public:
   ObjectWriter(ObjectStore* store, Fetcher* fetcher, Executor* executor, WriteGuard* guard,

@@ -250,7 +250,8 @@ S3Outcome<PartsPage> S3Client::ListParts(const CallContext& call, absl::string_v
 S3Outcome<UploadsPage> S3Client::ListMultipartUploads(const CallContext& call,
                                                       const ListUploadsRequest& request) {
   S3Request http = RequestOf(S3Operation::kOther, "GET", "");
-  http.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", std::string(request.prefix)}};
+  // Without encoding-type: RGW would encode the keys, but not their marker, and not say so.
+  http.query = {{"uploads", ""}, {"prefix", std::string(request.prefix)}};
   if (!request.key_marker.empty()) http.query.emplace_back("key-marker", request.key_marker);
   if (!request.upload_id_marker.empty()) {
     http.query.emplace_back("upload-id-marker", request.upload_id_marker);

@@ -204,10 +204,12 @@ Verdict S3Sender::JudgeReply(const S3Request& request, S3Reply& reply) {
 }
 
 bool S3Sender::CorrectClock(S3Reply& reply) {
-  const std::optional<int64_t> date = ParseHttpDate(reply.http.headers.Get("Date"));
-  if (reply.clock_corrected || !date.has_value()) return false;
+  if (reply.clock_corrected) return false;
+  int64_t server_ns = reply.error.server_time_ns;
+  if (server_ns == 0) server_ns = ParseHttpDate(reply.http.headers.Get("Date")).value_or(0);
+  if (server_ns == 0) return false;
   reply.clock_corrected = true;
-  clock_offset_ns_.store(*date - options_.clock->WallNanos(), std::memory_order_relaxed);
+  clock_offset_ns_.store(server_ns - options_.clock->WallNanos(), std::memory_order_relaxed);
   return true;
 }
 

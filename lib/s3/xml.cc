@@ -125,6 +125,7 @@ std::optional<S3ErrorBody> ParseError(absl::string_view body) {
   out.request_id = std::string(TextOf(*root, "RequestId"));
   out.region = std::string(TextOf(*root, "Region"));
   out.condition = std::string(TextOf(*root, "Condition"));
+  out.server_time_ns = ParseIso8601(TextOf(*root, "ServerTime")).value_or(0);
   return out;
 }
 

@@ -19,8 +19,9 @@ struct S3ErrorBody {
   std::string code;  // "NoSuchKey"
   std::string message;
   std::string request_id;
-  std::string region;     // where the bucket is, with a wrong region
-  std::string condition;  // the header whose condition failed
+  std::string region;          // where the bucket is, with a wrong region
+  std::string condition;       // the header whose condition failed
+  int64_t server_time_ns = 0;  // with RequestTimeTooSkewed
 };
 
 // nullopt where `body` is not an <Error>.

@@ -186,6 +186,7 @@ absl::Status FileSystem::RenameStaged(const InodePtr& source, const InodePtr& ta
   {
     absl::MutexLock lock(&source->mu);
     source->committed = replaced;
+    source->exclusive = false;  // that was about the old name
     ++source->epoch;
   }
   names_.Rebind(source, to.directory, to.name);

@@ -280,6 +280,8 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
   std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
   kept.resize(std::min(kept.size(), size_t{255}));
   const std::string where = absl::StrCat("/", kLostAndFound, "/", kept);
+  // First of all, so that from here on the path means what the store has.
+  parts_.names->Rebind(inode, parts_.names->lost_and_found(), kept);
   absl::Status told;
   {
     absl::MutexLock lock(&inode->mu);
@@ -294,7 +296,6 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
     inode->last_error = told;
     inode->error_seen = true;
   }
-  parts_.names->Rebind(inode, parts_.names->lost_and_found(), kept);
   Forget(inode);
   {
     absl::MutexLock lock(&mu_);

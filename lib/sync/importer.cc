@@ -39,14 +39,21 @@ void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
 }
 
 // What is known already, as far as `freshness` lets it count.
-Importer::Known Importer::Recall(const InodePtr& inode, Freshness freshness,
-                                 uint64_t* epoch) const {
+absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const InodePtr& inode,
+                                                 Freshness freshness, uint64_t* epoch) const {
   absl::MutexLock lock(&inode->mu);
-  *epoch = inode->epoch;
   if (inode->type == FileType::kDirectory) {
     return Recent(inode->directory.exists_ns) ? Known::kAnswer : Known::kAsk;
   }
   if (inode->content != nullptr && inode->content->staged()) return Known::kAnswer;
+  // In the middle of a rename or removal the store's answer would mean nothing.
+  S3FILES_RETURN_IF_ERROR(
+      WaitUntil(call, inode->mu, inode->changed, "waiting for a rename or removal", [&] {
+        inode->mu.AssertHeld();
+        return !inode->busy;
+      }));
+  if (inode->removed) return Known::kGone;
+  *epoch = inode->epoch;
   return freshness == Freshness::kRecent && Recent(inode->validated_ns) ? Known::kAnswer
                                                                        : Known::kAsk;
 }
@@ -62,7 +69,11 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       if (directory->directory.local) return known;
     }
     if (known == names_->lost_and_found()) return known;
-    if (known != nullptr && Recall(known, freshness, &epoch) == Known::kAnswer) return known;
+    if (known != nullptr) {
+      S3FILES_ASSIGN_OR_RETURN(const Known recalled, Recall(call, known, freshness, &epoch));
+      if (recalled == Known::kAnswer) return known;
+      if (recalled == Known::kGone) continue;
+    }
 
     if (known != nullptr && known->type == FileType::kDirectory) {
       std::optional<Stamp> marker;
@@ -129,20 +140,19 @@ InodePtr Importer::Import(const InodePtr& directory, absl::string_view name, con
                           uint64_t epoch, Fetcher::Opened&& opened) {
   const FileType type = AttributesOf(opened.info, false, policy_.defaults).type;
   if (known != nullptr && known->type == type) {
-    return ImportInto(known, true, epoch, std::move(opened)) ? known : nullptr;
+    return ImportInto(known, epoch, std::move(opened)) ? known : nullptr;
   }
   if (known != nullptr && !NoteGone(known, epoch)) return nullptr;  // became another type
   InodePtr inode = names_->Bind(directory, name, type);
   if (inode->type != type) return nullptr;
   // Where another thread bound it first, what that one learned may be newer than what we did.
-  return ImportInto(inode, true, 0, std::move(opened)) ? inode : nullptr;
+  return ImportInto(inode, 0, std::move(opened)) ? inode : nullptr;
 }
 
-bool Importer::ImportInto(const InodePtr& inode, bool check_epoch, uint64_t epoch,
-                          Fetcher::Opened&& opened) {
+bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened&& opened) {
   absl::MutexLock lock(&inode->mu);
-  if (check_epoch && inode->epoch != epoch) return false;
   if (inode->content != nullptr && inode->content->staged()) return true;  // joined after all
+  if (inode->busy || inode->epoch != epoch) return false;
   const BasePtr old = inode->content == nullptr ? nullptr : inode->content->base();
   if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
       old->size == opened.info.size && old->key == opened.base->key) {
@@ -160,11 +170,10 @@ bool Importer::ImportInto(const InodePtr& inode, bool check_epoch, uint64_t epoc
   return true;
 }
 
-// The store no longer has the object of a file that has nothing staged. False: that is old news.
 bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->epoch != epoch) return false;
+    if (inode->busy || inode->epoch != epoch) return false;
     if (inode->content != nullptr && inode->content->staged()) return false;
     if (inode->content != nullptr) inode->content->Retire();
     inode->removed = true;

@@ -78,16 +78,17 @@ class Importer {
   const ImportPolicy& policy() const { return policy_; }
 
  private:
-  enum class Known : uint8_t { kAnswer, kAsk };
-  Known Recall(const InodePtr& inode, Freshness freshness, uint64_t* epoch) const;
+  enum class Known : uint8_t { kAnswer, kAsk, kGone };
+  absl::StatusOr<Known> Recall(const CallContext& call, const InodePtr& inode, Freshness freshness,
+                               uint64_t* epoch) const;
   absl::StatusOr<InodePtr> LookupFile(const CallContext& call, const InodePtr& directory,
                                       absl::string_view name, Freshness freshness,
                                       const InodePtr& known, uint64_t epoch);
   // Null where another thread learned something newer meanwhile: ask again.
   InodePtr Import(const InodePtr& directory, absl::string_view name, const InodePtr& known,
                   uint64_t epoch, Fetcher::Opened&& opened);
-  bool ImportInto(const InodePtr& inode, bool check_epoch, uint64_t epoch,
-                  Fetcher::Opened&& opened);
+  bool ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened&& opened);
+  // The store no longer has the object of a file that has nothing staged. False: that is old news.
   bool NoteGone(const InodePtr& inode, uint64_t epoch);
   // Whether anything is under `key` + '/'.
   absl::StatusOr<bool> ProbeDirectory(const CallContext& call, const std::string& directory_key,

@@ -42,14 +42,21 @@ class AccessLog {
   // Appends to `file` unless empty. Throws std::runtime_error where it cannot be opened.
   explicit AccessLog(const std::string& file);
 
-  void Add(LogEntry entry);
+  // Adds a request whose reply is about to be sent, so that whoever has the reply finds it here.
+  // Returns its number, for Finish.
+  uint64_t Add(const LogEntry& entry);
+  // The request is over: corrects what Add could not know, and writes the file's line.
+  void Finish(uint64_t number, const LogEntry& entry);
   std::vector<LogEntry> Entries() const;
   std::vector<LogEntry> TakeEntries();
   Stats GetStats() const;
 
  private:
+  void WriteLine(const LogEntry& entry);  // requires mutex_
+
   mutable std::mutex mutex_;
   std::deque<LogEntry> entries_;  // guarded by mutex_, as is the rest
+  uint64_t first_number_ = 0;     // of entries_
   Stats stats_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };

@@ -187,14 +187,22 @@ awaitable<bool> Connection::ServeCall(Request head, bool keep_alive) {
   log.key = request.key;
   log.connection = number_;
 
-  bool open = co_await Continue(call, exchange) && co_await ReceiveBody(call, exchange);
-  if (open) {
-    std::optional<Reply> reply = co_await MakeReply(call, exchange);
-    open = reply.has_value() &&
-           co_await SendReply(request, call.request_id, std::move(*reply), exchange);
+  std::optional<Reply> reply;
+  bool arrived = co_await Continue(call, exchange) && co_await ReceiveBody(call, exchange);
+  if (arrived) reply = co_await MakeReply(call, exchange);
+  if (reply) {
+    log.status = reply->status;
+    log.code = reply->code;
+    log.bytes_out = request.method == "HEAD" ? 0 : reply->size();
   }
   log.end_us = MonotonicUs();
-  shared_.log.Add(std::move(log));
+  uint64_t entry = shared_.log.Add(log);
+  bool open = false;
+  if (reply) {
+    open = co_await SendReply(request, call.request_id, std::move(*reply), exchange);
+    log.end_us = MonotonicUs();
+  }
+  shared_.log.Finish(entry, log);
   co_return open;
 }
 
@@ -282,8 +290,6 @@ awaitable<std::optional<Reply>> Connection::MakeReply(Call& call, Exchange& exch
 awaitable<bool> Connection::SendReply(const Request& request, const std::string& id, Reply reply,
                                       Exchange& exchange) {
   const Fault& fault = exchange.fault;
-  exchange.log.status = reply.status;
-  exchange.log.code = reply.code;
   std::string head = FormatHead(request, id, reply, exchange.keep_alive);
   Blob body;
   if (request.method != "HEAD") {

@@ -61,17 +61,16 @@ std::string ReadFile(const fs::path& path) {
 // DIR/data: names, numbers and removes the files. Thread-safe.
 class DataDirectory {
  public:
-  explicit DataDirectory(fs::path path) : path_(std::move(path)) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    for (char high : std::string_view(kDigits)) {
-      for (char low : std::string_view(kDigits))
-        fs::create_directories(path_ / std::string{high, low});
-    }
-  }
+  explicit DataDirectory(fs::path path) : path_(std::move(path)) { fs::create_directories(path_); }
 
+  // A thousand files in a directory.
   fs::path PathOf(uint64_t id) const {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    return path_ / std::string{kDigits[id >> 4 & 15], kDigits[id & 15]} / std::to_string(id);
+    return path_ / std::to_string(id / 1000) / std::to_string(id);
+  }
+  int Create(uint64_t id) const {
+    fs::path path = PathOf(id);
+    fs::create_directory(path.parent_path());
+    return OpenOrFail(path, O_WRONLY | O_CREAT | O_EXCL);
   }
   uint64_t NextId() { return next_id_++; }
   void Remove(uint64_t id) const {
@@ -122,7 +121,7 @@ class FileBody : public BodyWriter {
         size_(size),
         buffer_(new char[std::min<uint64_t>(size, kBufferSize)]),
         file_(std::make_shared<File>(directory, id_)),
-        fd_(OpenOrFail(path_, O_WRONLY | O_CREAT | O_EXCL)) {}
+        fd_(directory->Create(id_)) {}
   ~FileBody() override { ::close(fd_); }
 
   std::span<char> Space() override {

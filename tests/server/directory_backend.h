@@ -16,7 +16,7 @@ class DataDirectory;
 //
 //   DIR/lock         held by the one server that uses DIR
 //   DIR/journal      every change, each as u32 size + EncodeChange; rewritten at start
-//   DIR/data/xx/N    the body with number N, immutable, unlinked with its last reference
+//   DIR/data/D/N     the body with number N, immutable, unlinked with its last reference
 //
 // Keys stand in the journal only, so any byte and any length is safe in them. Changes survive a
 // kill of the server; nothing is synced, so they need not survive a power cut.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tests/server/attributes.h"
 #include "tests/server/etag.h"
 #include "tests/server/operation.h"
@@ -25,13 +27,14 @@ int PartNumber(const Request& request) {
 
 // Checks the list against what was uploaded, and joins the parts.
 Store::NewObject Assemble(const Upload& upload, const PartList& list, uint64_t min_part_size) {
+  auto disordered = [](const auto& one, const auto& next) { return one.first >= next.first; };
+  if (std::ranges::adjacent_find(list, disordered) != list.end()) {
+    throw S3Error("InvalidPartOrder");
+  }
   Store::NewObject object;
   object.attributes = upload.attributes;
   MultipartEtag etag;
-  int previous = 0;
   for (const auto& [number, claimed_etag] : list) {
-    if (number <= previous) throw S3Error("InvalidPartOrder");
-    previous = number;
     auto part = upload.parts.find(number);
     if (part == upload.parts.end() || !MatchesEtag(claimed_etag, part->second.etag)) {
       throw S3Error("InvalidPart")

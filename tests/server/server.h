@@ -36,7 +36,7 @@ class Server {
   // Of everything sent and received, for all connections together. 0: none, no limit.
   void SetLink(int latency_ms, int64_t bandwidth);
 
-  // Requests in the order of their ends. A request is in the log soon after its reply.
+  // Requests in the order in which their replies began. Whoever has a reply finds the request.
   std::vector<LogEntry> Log() const;
   std::vector<LogEntry> TakeLog();
   Stats GetStats() const;  // by operation, since the start

@@ -189,7 +189,7 @@ TEST_P(S3Test, UploadPartCopy) {
 
 TEST_P(S3Test, Copy) {
   std::string etag =
-      Put("a b", "x", {{"x-amz-meta-m", "1"}, {"x-amz-tagging", "t=1"}}).headers["etag"];
+      Put("a%20b", "x", {{"x-amz-meta-m", "1"}, {"x-amz-tagging", "t=1"}}).headers["etag"];
   Headers source = {{"x-amz-copy-source", "/bkt/a%20b"}};
   EXPECT_EQ(Put("c", "", source).status, 200);
   EXPECT_EQ(Get("c").headers["x-amz-meta-m"], "1");

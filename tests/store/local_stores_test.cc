@@ -52,8 +52,9 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance, testing::ValuesIn(MemoryStore
 class TemporaryFileStore {
  public:
   explicit TemporaryFileStore(bool fsync) {
-    char name[] = "/tmp/s3files-store-XXXXXX";
-    directory_ = mkdtemp(name);
+    std::string name = std::filesystem::temp_directory_path().string() + "/s3files-store-XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    directory_ = name;
     FileStore::Options options;
     options.fsync = fsync;
     options.smallest_part = kSmallPart;

@@ -442,7 +442,7 @@ absl::StatusOr<Stamp> FileStore::CompleteUpload(const CallContext& call,
       S3FILES_ASSIGN_OR_RETURN(const Version current, tree_.Current(request.key));
       S3FILES_RETURN_IF_ERROR(CheckPrecondition(request.precondition, current, request.key));
       S3FILES_RETURN_IF_ERROR(tree_.Publish(request.key, file));
-      HideUpload(request.upload_id);
+      HideUpload(request.upload_id);  // if it cannot, the object is written all the same
     }
     S3FILES_RETURN_IF_ERROR(tree_.Sync(request.key));
     RemoveFlatDirectory(temporaries_.get(), request.upload_id);
@@ -451,8 +451,8 @@ absl::StatusOr<Stamp> FileStore::CompleteUpload(const CallContext& call,
 }
 
 // Ends an upload at once: what is left is for RemoveFlatDirectory, or the next sweep.
-void FileStore::HideUpload(const std::string& upload_id) const {
-  renameat(uploads_.get(), upload_id.c_str(), temporaries_.get(), upload_id.c_str());
+bool FileStore::HideUpload(const std::string& upload_id) const {
+  return renameat(uploads_.get(), upload_id.c_str(), temporaries_.get(), upload_id.c_str()) == 0;
 }
 
 absl::Status FileStore::AbortUpload(const CallContext& call, absl::string_view key,
@@ -464,7 +464,7 @@ absl::Status FileStore::AbortUpload(const CallContext& call, absl::string_view k
       S3FILES_RETURN_IF_ERROR(lock.Lock(call, this, key));
       const absl::Status found = OpenUpload(key, upload_id).status();
       if (!found.ok()) return ErrnoOf(found) == ENOENT ? absl::OkStatus() : found;
-      HideUpload(id);
+      if (!HideUpload(id)) return SystemError(absl::StrCat(name_, ": upload of ", key));
     }
     RemoveFlatDirectory(temporaries_.get(), id);
     return fsync_ ? SyncDirectory(uploads_.get(), ".") : absl::OkStatus();

@@ -110,7 +110,7 @@ class FileStore final : public ObjectStore {
                                        uint32_t number, ObjectFileWriter& file);
   absl::Status JoinParts(const CallContext& call, const CompleteRequest& request,
                          ObjectFileWriter& file) const;
-  void HideUpload(const std::string& upload_id) const;
+  bool HideUpload(const std::string& upload_id) const;
 
   const std::string name_;  // the directory, for messages
   const Capabilities can_;

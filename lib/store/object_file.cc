@@ -166,8 +166,13 @@ absl::Status SystemError(absl::string_view what) {
 
 absl::StatusOr<ObjectFile> OpenObjectFile(int directory, const std::string& path) {
   ObjectFile file;
-  file.fd = Fd(openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.fd.ok()) return SystemError(path);
+  // O_NONBLOCK: whatever somebody dropped here, a pipe too, must not hold us up.
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  file.fd = Fd(openat(directory, path.c_str(), kFlags));
+  if (!file.fd.ok()) {
+    if (errno == ELOOP || errno == ENXIO) errno = EIO;  // a link, a socket: not ours
+    return SystemError(path);
+  }
   S3FILES_RETURN_IF_ERROR(ReadInfo(file.fd.get(), path, &file.info));
   return file;
 }

@@ -114,7 +114,8 @@ absl::Status ObjectTree::Sync(absl::string_view key) const {
 absl::StatusOr<ObjectTree::Entries> ObjectTree::EntriesOf(const std::string& path) {
   const int fd = openat(root_.get(), OrDot(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
-    if (errno == ENOENT) return std::make_shared<const std::vector<TreeEntry>>();
+    const bool none = errno == ENOENT || errno == ENOTDIR;  // removed meanwhile, or not ours
+    if (none) return std::make_shared<const std::vector<TreeEntry>>();
     return SystemError(path);
   }
   struct stat st;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -310,8 +311,13 @@ TEST_F(FileStoreTest, ForeignFileIsNoObject) {
   ASSERT_TRUE(Put(*store_, "mine", "x").ok());
   std::ofstream(directory_ + "/objects/theirs") << "dropped in by hand, without a trailer";
   std::ofstream(directory_ + "/objects/lying") << std::string(8, '\xff') << "s3files1";
+  std::ofstream(directory_ + "/objects/looks like a folder%") << "x";
+  fs::create_directory(directory_ + "/objects/folder");
+  fs::create_symlink("mine", directory_ + "/objects/link");
+  ASSERT_EQ(mkfifo((directory_ + "/objects/pipe").c_str(), 0600), 0);
   EXPECT_EQ(Keys(*store_), std::vector<std::string>({"mine"}));
   EXPECT_EQ(ErrnoOf(store_->Head(CallContext(), "theirs").status()), EIO);
+  EXPECT_EQ(ErrnoOf(store_->Head(CallContext(), "pipe").status()), EIO);
   EXPECT_EQ(ErrnoOf(store_->Head(CallContext(), "lying").status()), EIO);
 }
 

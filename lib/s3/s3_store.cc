@@ -339,8 +339,12 @@ absl::StatusOr<Stamp> S3Store::CompleteUpload(const CallContext& call,
     return Settle(call, out.reply,
                   {request.key, request.commit_id, WriteError(out.reply, complete.condition)});
   }
-  if (!out.value.version.unknown() || request.commit_id.empty()) return out.value;
-  // RGW 16 does not name what it made: HEAD does, unless somebody replaced it meanwhile.
+  if (!out.value.version.unknown()) return out.value;
+  // RGW 16 does not name what it made. HEAD does; only a commit id shows that it is still ours.
+  if (request.commit_id.empty()) {
+    S3FILES_ASSIGN_OR_RETURN(const ObjectInfo info, Head(call, request.key));
+    return info.stamp;
+  }
   out.reply.ambiguous = true;
   return Settle(call, out.reply,
                 {request.key, request.commit_id,

@@ -8,6 +8,7 @@
 #include <sanitizer/tsan_interface.h>
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "absl/base/config.h"
@@ -19,6 +20,9 @@
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 namespace {
+
+// Abseil's functions call one another through these definitions: only the outermost announces.
+thread_local int depth = 0;
 
 // The shared library's function of this mangled name, less the namespaces it begins with.
 template <typename Function>
@@ -34,9 +38,11 @@ Function* Real(const char* name) {
 class Locking {
  public:
   explicit Locking(Mutex* mutex, unsigned flags = 0) : mutex_(mutex), flags_(flags) {
-    __tsan_mutex_pre_lock(mutex_, flags_);
+    if (depth++ == 0) __tsan_mutex_pre_lock(mutex_, flags_);
   }
-  ~Locking() { __tsan_mutex_post_lock(mutex_, flags_, 0); }
+  ~Locking() {
+    if (--depth == 0) __tsan_mutex_post_lock(mutex_, flags_, 0);
+  }
   // The outcome of a try.
   bool Locked(bool locked) {
     if (!locked) flags_ |= __tsan_mutex_try_lock_failed;
@@ -52,9 +58,11 @@ class Locking {
 class Unlocking {
  public:
   explicit Unlocking(Mutex* mutex, unsigned flags = 0) : mutex_(mutex), flags_(flags) {
-    __tsan_mutex_pre_unlock(mutex_, flags_);
+    if (depth++ == 0) __tsan_mutex_pre_unlock(mutex_, flags_);
   }
-  ~Unlocking() { __tsan_mutex_post_unlock(mutex_, flags_); }
+  ~Unlocking() {
+    if (--depth == 0) __tsan_mutex_post_unlock(mutex_, flags_);
+  }
 
  private:
   Mutex* const mutex_;
@@ -64,10 +72,13 @@ class Unlocking {
 // A wait gives the mutex away and takes it again.
 class Waiting {
  public:
-  explicit Waiting(Mutex* mutex) : locking_((Unlocking(mutex), mutex)) {}
+  explicit Waiting(Mutex* mutex) {
+    { const Unlocking unlocking(mutex); }
+    locking_.emplace(mutex);
+  }
 
  private:
-  Locking locking_;
+  std::optional<Locking> locking_;
 };
 
 }  // namespace

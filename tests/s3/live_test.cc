@@ -172,7 +172,7 @@ TEST_F(LiveTest, ConditionalDelete) {
 }
 
 TEST_F(LiveTest, Copy) {
-  for (const std::string& name : {"k", "a b+c", "caf\xC3\xA9"}) {
+  for (const char* name : {"k", "a b+c", "caf\xC3\xA9"}) {
     ASSERT_TRUE(Put(name, "0123456789").ok());
     const auto kept =
         store_->Copy({}, {prefix_ + name, {}, prefix_ + "kept", Precondition::None(), {}, ""});

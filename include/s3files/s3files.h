@@ -92,8 +92,8 @@ enum {
 typedef struct s3f_call {
   uint32_t struct_size;
   uint32_t flags;       /* S3F_CALL_* */
-  uint64_t deadline_ns; /* absolute, s3f_now_ns() clock (CLOCK_MONOTONIC); 0 = none. A call that
-                           passes it returns -ETIMEDOUT */
+  uint64_t deadline_ns; /* absolute, s3f_now_ns() clock (CLOCK_MONOTONIC), at most INT64_MAX;
+                           0 = none. A call that passes it returns -ETIMEDOUT */
   s3f_cancel *cancel;   /* NULL = cannot be cancelled. A cancelled call returns -ECANCELED */
   s3f_error *error;     /* NULL = thread-local, see s3f_last_error. Written on failure only */
   uint32_t uid;
@@ -139,7 +139,7 @@ typedef struct s3f_event {
   int32_t code;  /* errno, positive; 0 = none */
   uint32_t reserved;
   uint64_t bytes;
-  const char *path; /* in the file system; for KEY_SKIPPED the key */
+  const char *path; /* from the root, without a leading '/'; for KEY_SKIPPED the key */
   const char *message;
   const char *detail;
 } s3f_event;
@@ -331,7 +331,7 @@ S3F_API int s3f_close(s3f_handle *handle, const s3f_call *call);
 
 /* Closes the handle without committing: what it staged is discarded. Where other handles have
  * staged to the file since, nothing is discarded and -EBUSY says so. The handle is gone either way.
- * This is what unwinding should call: a half-written file is never published [W5]. */
+ * This is what unwinding should call: a half-written file is never published [W5]. NULL is 0. */
 S3F_API int s3f_abandon(s3f_handle *handle, const s3f_call *call);
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -367,15 +367,16 @@ typedef struct s3f_status_info {
 S3F_API int s3f_commit(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
 
 /* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
- * was. Open handles follow. -EBUSY while a commit of it is under way. */
+ * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way. */
 S3F_API int s3f_discard(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
 
-/* How `path` stands. No request. */
+/* How `path` stands. No request: of a path that is not known here it says clean. */
 S3F_API int s3f_status(s3f_status_info *out, s3f_fs *fs, s3f_handle *at, const char *path,
                        const s3f_call *call);
 
 /* Iterates over the paths with staged changes, in no stated order: `*cursor` starts at 0. Returns 1
- * and writes a path to `path` (`size` bytes; -ERANGE where it does not fit, 1,280 always does), or 0
+ * and writes a path, with a leading '/', to `path` (`size` bytes; -ERANGE where it does not fit, 1,280
+ * always does), or 0
  * at the end. Changes made meanwhile may or may not be seen. */
 S3F_API int s3f_next_staged(uint64_t *cursor, char *path, size_t size, s3f_fs *fs,
                             const s3f_call *call);
@@ -392,7 +393,7 @@ typedef struct s3f_dirent {
 } s3f_dirent;
 
 /* Reads the next entries of the directory `dir`: up to `capacity` into `out` (an array whose first
- * element's struct_size is set), and returns how many; 0 at the end.
+ * element's struct_size is set; all members are written, struct_sizes too), and returns how many; 0 at the end.
  * Continues after `cookie` (0 = from the start), or after the name `after_name` where that is not
  * NULL. In byte order of name + "/", which is the order that a bucket's listing makes certain; "."
  * and ".." are not listed. An entry that stays for the whole

@@ -85,6 +85,7 @@ int RunPath(s3f_fs* fs, const s3f_handle* at, const char* path, const s3f_call* 
   return static_cast<int>(RunCall(call, [&](const CallContext& context) -> absl::Status {
     S3FILES_RETURN_IF_ERROR(CheckAt(fs, at));
     if (path == nullptr) return Missing("path");
+    S3FILES_RETURN_IF_ERROR(context.Check(path));
     return body(context, *fs->mount->fs);
   }));
 }
@@ -96,6 +97,7 @@ int64_t RunHandle(s3f_handle* handle, const s3f_call* call, Body body) {
     if (handle == nullptr) return Missing("handle");
     FileSystem& fs = *handle->mount->fs;
     S3FILES_RETURN_IF_ERROR(fs.CheckUsable());
+    S3FILES_RETURN_IF_ERROR(context.Check("using a handle"));
     return body(context, fs, *handle->handle);
   });
 }
@@ -111,7 +113,7 @@ int EndHandle(s3f_handle* handle, const s3f_call* call,
   int64_t result = RunCall(call, [&](const CallContext& context) {
     return (fs.*end)(context, std::move(owned->handle));
   });
-  if (owned->handle != nullptr) (fs.*end)(CallContext(), std::move(owned->handle)).IgnoreError();
+  if (owned->handle != nullptr) fs.Drop(std::move(owned->handle));
   return static_cast<int>(result);
 }
 

@@ -68,7 +68,7 @@ void BlockCache::Queue(Shard& shard, const Key& key) {
 bool BlockCache::EvictFrom(Shard& shard) {
   absl::MutexLock lock(&shard.mu);
   // Each entry is passed twice at most: once to lose its second chance, once to be dropped.
-  for (size_t left = 2 * shard.order.size(); left > 0; --left) {
+  for (size_t left = 2 * shard.order.size(); left > 0 && !shard.order.empty(); --left) {
     const Key key = shard.order.front();
     shard.order.pop_front();
     auto it = shard.entries.find(key);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -16,21 +18,59 @@ namespace {
 // its owner money every month.
 constexpr int64_t kAbortPatienceNs = 20'000'000'000;
 
+// A range of a snapshot as a request's body. What lies in the store is brought here first, as far
+// as memory goes into blocks, else into a file: a body is read by the threads that do the network's
+// work, and must never wait for the network itself.
 class SnapshotSource final : public ByteSource {
  public:
-  SnapshotSource(const CallContext& call, Fetcher* fetcher, const Snapshot* snapshot,
-                 ByteRange range)
-      : call_(call), fetcher_(fetcher), snapshot_(snapshot), range_(range) {}
+  SnapshotSource(Fetcher* fetcher, SpillArea* spill, const Snapshot* snapshot, ByteRange range)
+      : snapshot_(snapshot), range_(range), brought_(0, fetcher->cache(), spill) {}
+
+  absl::Status Bring(const CallContext& call, Fetcher& fetcher) {
+    RangeSet staged;
+    if (snapshot_->overlay != nullptr) {
+      for (const ByteRange& piece : snapshot_->overlay->staged().Within(range_)) staged.Add(piece);
+    }
+    for (const ByteRange& missing : staged.Missing(range_)) {
+      const ByteRange wanted = Intersect(missing, {0, snapshot_->base_visible()});
+      if (!wanted.empty()) S3FILES_RETURN_IF_ERROR(BringRange(call, fetcher, wanted));
+    }
+    return absl::OkStatus();
+  }
+
   uint64_t size() const override { return range_.size(); }
+
   absl::Status Read(uint64_t offset, absl::Span<char> out) override {
-    return snapshot_->Read(call_, *fetcher_, range_.begin + offset, out);
+    const uint64_t origin = range_.begin + offset;
+    std::memset(out.data(), 0, out.size());  // holes
+    for (const Overlay* layer :
+         {snapshot_->overlay.get(), static_cast<const Overlay*>(&brought_)}) {
+      if (layer == nullptr) continue;
+      for (const ByteRange& piece : layer->staged().Within({origin, origin + out.size()})) {
+        S3FILES_RETURN_IF_ERROR(
+            layer->Read(piece.begin, out.subspan(piece.begin - origin, piece.size())));
+      }
+    }
+    return absl::OkStatus();
   }
 
  private:
-  const CallContext& call_;
-  Fetcher* const fetcher_;
+  absl::Status BringRange(const CallContext& call, Fetcher& fetcher, const ByteRange& wanted) {
+    fetcher.ReadAhead(snapshot_->base, wanted);
+    std::vector<char> buffer(kBlockSize);
+    for (uint64_t at = wanted.begin; at < wanted.end;) {
+      const uint64_t n = std::min(wanted.end - at, kBlockSize - at % kBlockSize);
+      const absl::Span<char> bytes(buffer.data(), n);
+      S3FILES_RETURN_IF_ERROR(fetcher.Read(call, snapshot_->base, at, bytes));
+      S3FILES_RETURN_IF_ERROR(brought_.Write(at, bytes));
+      at += n;
+    }
+    return absl::OkStatus();
+  }
+
   const Snapshot* const snapshot_;
   const ByteRange range_;
+  Overlay brought_;
 };
 
 WriteShape ShapeOf(const Snapshot& snapshot) {
@@ -54,8 +94,11 @@ PutRequest RequestOf(const WriteJob& job) {
 
 absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJob& job) {
   EarlyUpload::Result early;
-  if (job.early != nullptr) early = job.early->Take();
-  absl::StatusOr<WritePlan> plan = PlanWrite(ShapeOf(job.snapshot), policy_, store_->capabilities());
+  if (job.early != nullptr) {
+    S3FILES_ASSIGN_OR_RETURN(early, job.early->Take(call));
+  }
+  absl::StatusOr<WritePlan> plan =
+      PlanWrite(ShapeOf(job.snapshot), policy_, store_->capabilities());
   if (plan.ok() && !early.upload_id.empty() && plan->kind == WritePlan::Kind::kMultipart) {
     absl::StatusOr<std::vector<Step>> steps = StepsWithEarly(job, early);
     if (steps.ok()) return Multipart(call, job, early.upload_id, *std::move(steps));
@@ -68,12 +111,13 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key, job.metadata, job.expected, {job.source, nullptr}, job.commit_id, nullptr};
+  WriteJob write{job.key,       job.metadata, job.expected, {job.source, nullptr},
+                 job.commit_id, nullptr};
   if (job.source->size > can.largest_copy) return Write(call, write);
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kCopy));
-  if (!can.copy_source) {
+  if (!can.copy_source && job.source->version.known()) {
     S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, job.source->key));
     if (now != job.source->version) {
       return Error(ESTALE, job.source->key + " changed in the store before it was copied");
@@ -93,17 +137,17 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
 }
 
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {
+  SnapshotSource source(fetcher_, spill_, &job.snapshot, {0, job.snapshot.size()});
+  S3FILES_RETURN_IF_ERROR(source.Bring(call, *fetcher_));
   PutRequest request = RequestOf(job);
   S3FILES_ASSIGN_OR_RETURN(request.precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kPut));
-  SnapshotSource source(call, fetcher_, &job.snapshot, {0, job.snapshot.size()});
   return store_->Put(call, request, source);
 }
 
 absl::StatusOr<Stamp> ObjectWriter::WriteParts(const CallContext& call, const WriteJob& job,
                                                WritePlan plan) {
-  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id,
-                           store_->CreateUpload(call, RequestOf(job)));
+  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, RequestOf(job)));
   std::vector<Step> steps;
   steps.reserve(plan.parts.size());
   for (const PlannedPart& part : plan.parts) steps.push_back({part, {}});
@@ -138,7 +182,8 @@ absl::StatusOr<std::vector<ObjectWriter::Step>> ObjectWriter::StepsWithEarly(
 absl::Status ObjectWriter::CarryStep(const CallContext& call, const WriteJob& job,
                                      const std::string& upload_id, Step& step) {
   if (!step.plan.copy) {
-    SnapshotSource source(call, fetcher_, &job.snapshot, step.plan.range);
+    SnapshotSource source(fetcher_, spill_, &job.snapshot, step.plan.range);
+    S3FILES_RETURN_IF_ERROR(source.Bring(call, *fetcher_));
     S3FILES_ASSIGN_OR_RETURN(
         step.uploaded, store_->UploadPart(call, job.key, upload_id, step.plan.number, source));
     return absl::OkStatus();

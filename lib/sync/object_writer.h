@@ -37,9 +37,14 @@ struct CopyJob {
 // Thread-safe. Parts go in parallel on the executor.
 class ObjectWriter {
  public:
-  ObjectWriter(ObjectStore* store, Fetcher* fetcher, Executor* executor, WriteGuard* guard,
-               const PartPolicy& policy)
-      : store_(store), fetcher_(fetcher), executor_(executor), guard_(guard), policy_(policy) {}
+  ObjectWriter(ObjectStore* store, Fetcher* fetcher, SpillArea* spill, Executor* executor,
+               WriteGuard* guard, const PartPolicy& policy)
+      : store_(store),
+        fetcher_(fetcher),
+        spill_(spill),
+        executor_(executor),
+        guard_(guard),
+        policy_(policy) {}
 
   // Returns the stamp of the object written. On failure the key holds what it held, and no upload is
   // left behind, except that after EIO, ETIMEDOUT or ECANCELED the write may have happened: then the
@@ -70,6 +75,7 @@ class ObjectWriter {
 
   ObjectStore* const store_;
   Fetcher* const fetcher_;
+  SpillArea* const spill_;
   Executor* const executor_;
   WriteGuard* const guard_;
   const PartPolicy policy_;

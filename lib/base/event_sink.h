@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -30,6 +32,24 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void OnEvent(const Event& event) = 0;
+};
+
+// Keeps what happens while something is busy, and tells it when it goes itself: to be declared before
+// what is busy, so that whoever is told may use it. Not thread-safe.
+class DeferredEvents {
+ public:
+  explicit DeferredEvents(EventSink* sink) : sink_(sink) {}
+  ~DeferredEvents() {
+    for (const Event& event : events_) sink_->OnEvent(event);
+  }
+  DeferredEvents(const DeferredEvents&) = delete;
+  DeferredEvents& operator=(const DeferredEvents&) = delete;
+
+  void Add(Event event) { events_.push_back(std::move(event)); }
+
+ private:
+  EventSink* const sink_;
+  std::vector<Event> events_;
 };
 
 }  // namespace s3files

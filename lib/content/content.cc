@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/errors.h"
+#include "lib/base/wait.h"
 
 namespace s3files {
 namespace {
@@ -174,9 +175,20 @@ absl::StatusOr<size_t> Content::Read(const CallContext& call, uint64_t offset,
       if (!status.ok()) break;
     }
     if (status.ok()) return range.size();
-    // Our own commit may have replaced the version meanwhile: the same bytes have a new name now.
-    if (ErrnoOf(status) != ESTALE || this->base() == base) return status;
+    if (ErrnoOf(status) != ESTALE) return status;
+    // Our own commit may have replaced the version: then the same bytes have a new name.
+    S3FILES_ASSIGN_OR_RETURN(const bool rebased, Rebased(call, base));
+    if (!rebased) return status;
   }
+}
+
+absl::StatusOr<bool> Content::Rebased(const CallContext& call, const BasePtr& stale) {
+  absl::MutexLock lock(&mu_);
+  S3FILES_RETURN_IF_ERROR(WaitUntil(call, mu_, committed_, "waiting for a commit of the file", [&] {
+    mu_.AssertHeld();
+    return base_ != stale || !committing_;
+  }));
+  return base_ != stale;
 }
 
 absl::Status Content::Writable() const {
@@ -232,6 +244,13 @@ void Content::Retire() {
   retired_ = true;
 }
 
+bool Content::RetireUnlessStaged() {
+  absl::MutexLock lock(&mu_);
+  if (live_ != nullptr || frozen_ != nullptr) return false;
+  retired_ = true;
+  return true;
+}
+
 bool Content::retired() const {
   absl::ReaderMutexLock lock(&mu_);
   return retired_;
@@ -251,11 +270,13 @@ absl::StatusOr<Snapshot> Content::Freeze() {
   S3FILES_RETURN_IF_ERROR(Merge());
   frozen_ = std::move(live_);
   live_ = nullptr;
+  committing_ = true;
   return Snapshot{base_, frozen_};
 }
 
 absl::Status Content::Thaw() {
   absl::MutexLock lock(&mu_);
+  EndCommit();
   return Merge();
 }
 
@@ -266,6 +287,12 @@ void Content::Rebase(BasePtr base) {
   }
   base_ = std::move(base);
   frozen_ = nullptr;
+  EndCommit();
+}
+
+void Content::EndCommit() {
+  committing_ = false;
+  committed_.SignalAll();
 }
 
 void Content::Rename(BasePtr base) {

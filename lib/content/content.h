@@ -56,6 +56,8 @@ class Content {
 
   // A foreign version has replaced what this content shows: from now on it is read-only.
   void Retire();
+  // The same where nothing is staged; false, and nothing done, where something is.
+  bool RetireUnlessStaged();
   bool retired() const;
 
   // Commit, by one committer at a time: Freeze, then either Rebase or Thaw.
@@ -87,10 +89,14 @@ class Content {
   uint64_t SizeLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Overlay& Live() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Writable() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Whether the bytes of `stale` stand under another base by now, or will when the commit that is
+  // under way has ended; waits for that.
+  absl::StatusOr<bool> Rebased(const CallContext& call, const BasePtr& stale);
   // Copies what is staged of `range` and lists what must come from the base.
   absl::Status CopyStaged(const ByteRange& range, absl::Span<char> out,
                           std::vector<ByteRange>* from_base) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status Merge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Fetcher* const fetcher_;
   SpillArea* const spill_;
@@ -100,6 +106,8 @@ class Content {
   std::shared_ptr<Overlay> frozen_ ABSL_GUARDED_BY(mu_);  // immutable while it is here
   std::shared_ptr<Overlay> live_ ABSL_GUARDED_BY(mu_);
   bool retired_ ABSL_GUARDED_BY(mu_) = false;
+  bool committing_ ABSL_GUARDED_BY(mu_) = false;  // from Freeze to Rebase or Thaw
+  absl::CondVar committed_;                       // it ended
 };
 
 }  // namespace s3files

@@ -57,13 +57,13 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       commits_(std::make_unique<Executor>(options.parallel)),
       fetcher_(store_.get(), &cache_, transfers_.get()),
       names_(options.prefix, options.entry_limit),
-      importer_(store_.get(), &fetcher_, &spill_, &names_, clock, options.import),
+      importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, transfers_.get(), &guard_, options.parts) {
+      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts) {
   spill_.directory = options.spill_dir;
   committer_ = std::make_unique<Committer>(
       Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, events_, clock_,
-                       transfers_.get(), commits_.get()},
+                       transfers_.get(), commits_.get(), options.import.defaults},
       options.parts, options.commit);
 }
 
@@ -95,7 +95,8 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
   if (handles > 0 && !discard) {
     return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
   }
-  absl::Status status = committer_->CommitWithin(call, names_.root());
+  // A handle that is still open is an abandoned writer: what it staged is not published.
+  absl::Status status = committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
   for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {
     absl::MutexLock lock(&inode->mu);
     if (inode->error_seen) continue;  // the application knows
@@ -413,7 +414,7 @@ absl::Status FileSystem::Abandon(const CallContext& call, std::unique_ptr<Handle
           status = Error(EBUSY, "another handle has staged to the file, too: nothing is discarded");
         }
       }
-      if (only_ours) DiscardBusy(handle->inode);
+      if (only_ours) DiscardBusy(call, handle->inode);
     }
   }
   Release(*handle);
@@ -429,14 +430,14 @@ void FileSystem::Remove(const InodePtr& inode) {
   names_.Unbind(inode);
 }
 
-void FileSystem::DiscardBusy(const InodePtr& inode) {
+void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   bool never_committed = false;
   {
     absl::MutexLock lock(&inode->mu);
     never_committed = inode->content != nullptr && inode->content->base() == nullptr;
     if (inode->conflict) never_committed = true;
   }
-  committer_->DiscardBusy(inode);
+  committer_->DiscardBusy(call, inode);
   if (never_committed) Remove(inode);
 }
 
@@ -481,7 +482,8 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at,
   return committer_->Commit(call, inode);
 }
 
-absl::Status FileSystem::Discard(const CallContext&, const Handle* at, absl::string_view path) {
+absl::Status FileSystem::Discard(const CallContext& call, const Handle* at,
+                                 absl::string_view path) {
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
   const InodePtr inode = Recall(place);
   if (inode == nullptr) return absl::OkStatus();
@@ -490,7 +492,7 @@ absl::Status FileSystem::Discard(const CallContext&, const Handle* at, absl::str
   }
   const std::optional<BusyInode> busy = BusyInode::TryAcquire(inode);
   if (!busy) return Error(EBUSY, absl::StrCat(Describe(place), " is being committed"));
-  DiscardBusy(inode);
+  DiscardBusy(call, inode);
   return absl::OkStatus();
 }
 

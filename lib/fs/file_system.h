@@ -80,6 +80,8 @@ class FileSystem {
   // The handle is gone afterwards.
   absl::Status CloseHandle(const CallContext& call, std::unique_ptr<Handle> handle);
   absl::Status Abandon(const CallContext& call, std::unique_ptr<Handle> handle);
+  // Neither commits nor discards what the handle staged.
+  void Drop(std::unique_ptr<Handle> handle) { Release(*handle); }
   absl::StatusOr<FileInfo> HandleInfo(const CallContext& call, Handle& handle, uint32_t mask);
   absl::StatusOr<std::vector<DirectoryEntry>> ReadDirectory(
       const CallContext& call, Handle& handle, size_t most, uint64_t cookie,
@@ -148,13 +150,19 @@ class FileSystem {
   absl::Status LateError(Handle& handle);
   void Release(const Handle& handle);
   // Forgets the staged state of an inode that is busy; one that never was committed is gone.
-  void DiscardBusy(const InodePtr& inode);
+  void DiscardBusy(const CallContext& call, const InodePtr& inode);
   void Remove(const InodePtr& inode);
   absl::Status CheckChange() const;  // EROFS
 
-  absl::Status RenameStaged(const InodePtr& source, const InodePtr& target, const Place& to);
+  // `again`: another thread has changed one of the names meanwhile.
+  absl::Status RenameAt(const CallContext& call, const Place& from, const Place& to, bool replace,
+                        bool* again);
+  absl::Status RenameStaged(const CallContext& call, const InodePtr& source,
+                            const InodePtr& target, const Place& to);
   absl::Status RenameCommitted(const CallContext& call, const InodePtr& source,
-                               const InodePtr& target, const Place& to);
+                               const InodePtr& target, const Place& to, DeferredEvents& events);
+  void Replace(const CallContext& call, const InodePtr& source, const InodePtr& target,
+               const Place& to);
   absl::Status DeleteObject(const CallContext& call, const std::string& key,
                             const Version& expected);
 

@@ -85,22 +85,23 @@ absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at,
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, FindFile(call, place, Freshness::kRecent));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  committer_->DropEarlyUpload(call, inode);
+  S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, inode).status());
   Version committed;
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->removed) return NotFound(place);
     if (!inode->conflict) committed = inode->committed.version;
   }
-  committer_->DropEarlyUpload(inode);
   if (!committed.absent()) {
     const std::string key = names_.KeyOf(inode);
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
     absl::Status status = DeleteObject(call, key, committed);
-    if (ErrnoOf(status) == ESTALE) {
+    if (!status.ok()) {
       absl::MutexLock lock(&inode->mu);
       inode->validated_ns = 0;  // the next lookup asks
+      return status;
     }
-    S3FILES_RETURN_IF_ERROR(status);
   }
   Remove(inode);
   importer_.NoteRemoved(place.directory, place.name);
@@ -117,29 +118,39 @@ absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
   if (source_place.inode == names_.root() || target_place.inode != nullptr) {
     return Error(EBUSY, "the root cannot be renamed or replaced");
   }
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
-                           Find(call, source_place, Freshness::kRecent));
+  if (target_place.must_be_directory) {
+    return Error(ENOTDIR, "files are renamed, and " + Describe(target_place) +
+                              "/ cannot name one");
+  }
+  while (true) {
+    bool again = false;
+    const absl::Status status = RenameAt(call, source_place, target_place, replace, &again);
+    if (!again) return status;
+    S3FILES_RETURN_IF_ERROR(call.Check("renaming a file"));
+  }
+}
+
+absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, const Place& to,
+                                  bool replace, bool* again) {
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr source, Find(call, from, Freshness::kRecent));
   if (source->type == FileType::kDirectory) {
     return Error(ENOTSUP, "0.1 renames files; to move a directory, make the new one and rename "
                           "its files");
   }
-  if (target_place.must_be_directory) {
-    return Error(ENOTDIR, absl::StrCat(Describe(source_place), " is not a directory"));
-  }
-  S3FILES_ASSIGN_OR_RETURN(
-      const InodePtr target,
-      importer_.LookupToCreate(call, target_place.directory, target_place.name));
-  if (target == source) return absl::OkStatus();
-  if (target != nullptr && !replace) {
-    return Error(EEXIST, absl::StrCat(Describe(target_place), " exists"));
-  }
-  if (target != nullptr && target->type == FileType::kDirectory) {
-    return Error(EISDIR, absl::StrCat(Describe(target_place), " is a directory"));
-  }
-  if (target_place.directory == names_.lost_and_found()) {
+  if (to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr target,
+                           importer_.LookupToCreate(call, to.directory, to.name));
+  if (target == source) return absl::OkStatus();
+  if (target != nullptr && !replace) {
+    return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
+  }
+  if (target != nullptr && target->type == FileType::kDirectory) {
+    return Error(EISDIR, absl::StrCat(Describe(to), " is a directory"));
+  }
 
+  DeferredEvents events(events_);
   // Both busy, the lower number first, so that two renames cannot wait for each other.
   std::optional<BusyInode> first, second;
   const bool source_first = target == nullptr || source->ino < target->ino;
@@ -152,34 +163,52 @@ absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
       second.emplace(std::move(busy));
     }
   }
+  // The names may have changed before both were busy.
+  if (Recall(from) != source || Recall(to) != target) {
+    *again = true;
+    return absl::OkStatus();
+  }
   bool never_committed;
   {
     absl::MutexLock lock(&source->mu);
-    if (source->removed) return NotFound(source_place);
+    if (source->removed) return NotFound(from);
     if (source->conflict) {
       return Error(EPERM, absl::StrCat("copy files out of /", kLostAndFound,
                                        " instead of moving them"));
     }
-    never_committed = source->content->base() == nullptr;
+    // What may have been committed after all must not be left behind under its old name.
+    never_committed = source->content->base() == nullptr && source->unresolved.empty();
   }
   if (never_committed) {
-    S3FILES_RETURN_IF_ERROR(RenameStaged(source, target, target_place));
+    S3FILES_RETURN_IF_ERROR(RenameStaged(call, source, target, to));
   } else {
-    S3FILES_RETURN_IF_ERROR(RenameCommitted(call, source, target, target_place));
+    S3FILES_RETURN_IF_ERROR(RenameCommitted(call, source, target, to, events));
   }
-  importer_.NoteCreated(target_place.directory, target_place.name);
-  importer_.NoteRemoved(source_place.directory, source_place.name);
+  importer_.NoteRemoved(from.directory, from.name);
   return absl::OkStatus();
+}
+
+// The source takes over the target's name, and whatever else came to have it meanwhile is gone.
+void FileSystem::Replace(const CallContext& call, const InodePtr& source, const InodePtr& target,
+                         const Place& to) {
+  importer_.NoteCreated(to.directory, to.name);
+  const InodePtr displaced = names_.Rebind(source, to.directory, to.name);
+  for (const InodePtr& gone : {target, displaced == target ? nullptr : displaced}) {
+    if (gone == nullptr) continue;
+    committer_->DropEarlyUpload(call, gone);
+    Remove(gone);
+    committer_->ForgetRemoved(gone);
+  }
 }
 
 // The file side's names change; the commit to come writes the new key, under the version of what
 // stands there.
-absl::Status FileSystem::RenameStaged(const InodePtr& source, const InodePtr& target,
-                                      const Place& to) {
-  committer_->DropEarlyUpload(source);
+absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& source,
+                                      const InodePtr& target, const Place& to) {
+  committer_->DropEarlyUpload(call, source);
   Stamp replaced;
   if (target != nullptr) {
-    committer_->DropEarlyUpload(target);
+    S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
     absl::MutexLock lock(&target->mu);
     replaced = target->committed;
   }
@@ -189,23 +218,22 @@ absl::Status FileSystem::RenameStaged(const InodePtr& source, const InodePtr& ta
     source->exclusive = false;  // that was about the old name
     ++source->epoch;
   }
-  names_.Rebind(source, to.directory, to.name);
-  if (target != nullptr) {
-    Remove(target);
-    committer_->ForgetRemoved(target);
-  }
+  Replace(call, source, target, to);
   return absl::OkStatus();
 }
 
 absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr& source,
-                                         const InodePtr& target, const Place& to) {
-  S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, source));
+                                         const InodePtr& target, const Place& to,
+                                         DeferredEvents& events) {
+  S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, source, events));
   const std::string old_key = names_.KeyOf(source);
   const InodePtr old_directory = names_.ParentOf(source);
+  std::shared_ptr<Content> content;
   CopyJob job;
   job.key = names_.ChildKey(to.directory, to.name);
   job.commit_id = RandomId();
   if (target != nullptr) {
+    S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
     absl::MutexLock lock(&target->mu);
     job.expected = target->committed.version;
   }
@@ -214,11 +242,16 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     if (source->conflict || source->removed) {
       return Error(ESTALE, absl::StrCat("/", old_key, " was replaced in the store"));
     }
-    job.source = source->content->base();
+    content = source->content;
+    job.source = content->base();
     job.metadata = source->metadata;
   }
-  S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, old_directory, old_key));
+  // A directory that the file stays in has it as a child throughout.
+  if (!names_.IsWithin(to.directory, old_directory)) {
+    S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, old_directory, old_key));
+  }
   absl::StatusOr<Stamp> stamp = writer_.Copy(call, job);
+  importer_.NoteCreated(to.directory, to.name);  // by whomever: it is not known to be absent
   if (!stamp.ok()) {
     for (const InodePtr& inode : {source, target}) {
       if (inode == nullptr) continue;
@@ -231,29 +264,23 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     }
     return stamp.status();
   }
-  absl::Status deleted = DeleteObject(call, old_key, job.source->version);
+  // Handles move over before the old key goes, so that none of them finds its bytes gone.
+  content->Rename(std::make_shared<const Base>(job.key, stamp->version, job.source->size));
+  const absl::Status deleted = DeleteObject(call, old_key, job.source->version);
   if (!deleted.ok()) {
+    content->Rename(job.source);
     absl::MutexLock lock(&source->mu);
     source->validated_ns = 0;
     return Annotate(deleted, absl::StrCat("copied to ", job.key, ", but ", old_key,
                                           " could not be removed: both exist"));
   }
-  committer_->DropEarlyUpload(source);
   {
     absl::MutexLock lock(&source->mu);
-    // Staged bytes that came meanwhile rest on the same base bytes, under their new key.
-    source->content->Rename(
-        std::make_shared<const Base>(job.key, stamp->version, job.source->size));
     source->committed = *stamp;
     source->validated_ns = clock_->MonotonicNanos();
     ++source->epoch;
   }
-  names_.Rebind(source, to.directory, to.name);
-  if (target != nullptr) {
-    committer_->DropEarlyUpload(target);
-    Remove(target);
-    committer_->ForgetRemoved(target);
-  }
+  Replace(call, source, target, to);
   return absl::OkStatus();
 }
 

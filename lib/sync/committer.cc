@@ -49,20 +49,19 @@ Committer::~Committer() {
       if (entry.early != nullptr) uploads.push_back(std::move(entry.early));
     }
   }
-  for (const auto& upload : uploads) Abort(*upload);
+  for (const auto& upload : uploads) upload->Abort(CallContext());
 }
 
 void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
   std::shared_ptr<Content> content;
-  {
-    absl::MutexLock lock(&inode->mu);
-    if (inode->removed || inode->conflict) return;
-    inode->stagers.insert(handle);
-    inode->attributes.mtime_ns = parts_.clock->WallNanos();
-    content = inode->content;
-  }
   const int64_t now = parts_.clock->MonotonicNanos();
   {
+    absl::MutexLock node_lock(&inode->mu);
+    content = inode->content;
+    // Another thread may have committed the change already: then nobody would remove the entry.
+    if (inode->removed || inode->conflict || !content->staged()) return;
+    inode->stagers.insert(handle);
+    inode->attributes.mtime_ns = parts_.clock->WallNanos();
     absl::MutexLock lock(&mu_);
     auto [it, added] = staged_.try_emplace(inode->ino);
     it->second.last_ns = now;
@@ -90,12 +89,18 @@ void Committer::AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<
 
 std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
                                                          const std::shared_ptr<Content>& content) {
+  uint64_t epoch;
+  {
+    absl::MutexLock lock(&inode->mu);
+    epoch = inode->epoch;
+  }
   PutRequest request;
   request.key = parts_.names->KeyOf(inode);
   request.commit_id = RandomId();
   absl::MutexLock node_lock(&inode->mu);
-  // While a commit is under way the generation it takes must not grow another upload.
-  if (inode->busy) return nullptr;
+  // While a commit is under way the generation it takes must not grow another upload; after a rename
+  // the key is another.
+  if (inode->busy || inode->epoch != epoch) return nullptr;
   request.metadata = inode->metadata;
   StoreAttributes(inode->attributes, &request.metadata);
   absl::MutexLock lock(&mu_);
@@ -119,15 +124,8 @@ std::shared_ptr<EarlyUpload> Committer::TakeEarlyUpload(const InodePtr& inode) {
   return early;
 }
 
-void Committer::Abort(EarlyUpload& upload) {
-  const EarlyUpload::Result result = upload.Take();
-  if (!result.upload_id.empty()) {
-    parts_.store->AbortUpload(CallContext(), upload.request().key, result.upload_id).IgnoreError();
-  }
-}
-
-void Committer::DropEarlyUpload(const InodePtr& inode) {
-  if (std::shared_ptr<EarlyUpload> early = TakeEarlyUpload(inode)) Abort(*early);
+void Committer::DropEarlyUpload(const CallContext& call, const InodePtr& inode) {
+  if (std::shared_ptr<EarlyUpload> early = TakeEarlyUpload(inode)) early->Abort(call);
 }
 
 void Committer::Forget(const InodePtr& inode) {
@@ -151,11 +149,13 @@ absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
     absl::MutexLock lock(&inode->mu);
     if (inode->content == nullptr || !inode->content->staged()) return absl::OkStatus();
   }
+  DeferredEvents events(parts_.events);
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
-  return CommitBusy(call, inode);
+  return CommitBusy(call, inode, events);
 }
 
-absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode) {
+absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
+                                   DeferredEvents& events) {
   for (bool adopted = false;; adopted = true) {
     {
       absl::MutexLock lock(&inode->mu);
@@ -164,16 +164,17 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
         return absl::OkStatus();
       }
     }
+    S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
     S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
-    if (stamp.ok()) return Succeed(inode, job, *stamp);
-    if (!IsConflict(stamp.status())) return Fail(inode, job, stamp.status());
+    if (stamp.ok()) return Succeed(inode, job, *stamp, events);
+    if (!IsConflict(stamp.status())) return Fail(inode, job, stamp.status(), events);
     if (!adopted) {
-      absl::StatusOr<bool> own = AdoptOwn(call, inode, job);
-      if (!own.ok()) return Fail(inode, job, own.status());
+      absl::StatusOr<bool> own = AdoptOwn(call, inode);
+      if (!own.ok()) return Fail(inode, job, own.status(), events);
       if (*own) continue;
     }
-    return Conflict(inode, stamp.status());
+    return Conflict(inode, stamp.status(), events);
   }
 }
 
@@ -185,7 +186,7 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   absl::StatusOr<Snapshot> snapshot = inode->content->Freeze();
   if (!snapshot.ok()) {
     lock.Release();
-    if (job.early != nullptr) Abort(*job.early);
+    if (job.early != nullptr) job.early->Abort(CallContext());
     return snapshot.status();
   }
   job.snapshot = *std::move(snapshot);
@@ -201,7 +202,8 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   return job;
 }
 
-absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp) {
+absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
+                                DeferredEvents& events) {
   const uint64_t size = job.snapshot.size();
   {
     absl::MutexLock lock(&inode->mu);
@@ -226,13 +228,12 @@ absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, cons
     absl::MutexLock lock(&mu_);
     ++counters_.commits;
   }
-  parts_.events->OnEvent(
-      {EventKind::kCommitted, parts_.names->PathOf(inode), absl::OkStatus(), "", size});
+  events.Add({EventKind::kCommitted, parts_.names->PathOf(inode), absl::OkStatus(), "", size});
   return absl::OkStatus();
 }
 
 absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job,
-                             const absl::Status& status) {
+                             const absl::Status& status, DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const absl::Status told = Annotate(status, absl::StrCat("/", path, " stays staged"));
   {
@@ -248,17 +249,17 @@ absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job,
     absl::MutexLock lock(&mu_);
     ++counters_.failures;
   }
-  parts_.events->OnEvent({EventKind::kCommitFailed, path, told, "", 0});
+  events.Add({EventKind::kCommitFailed, path, told, "", 0});
   return told;
 }
 
-absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr& inode,
-                                         const WriteJob& job) {
+absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->unresolved.empty()) return false;
   }
-  absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, job.key);
+  const std::string key = parts_.names->KeyOf(inode);
+  absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, key);
   if (ErrnoOf(info.status()) == ENOENT) return false;
   S3FILES_RETURN_IF_ERROR(info.status());
   auto id = info->metadata.user.find(kCommitIdName);
@@ -268,13 +269,14 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   if (std::find(ours.begin(), ours.end(), id->second) == ours.end()) return false;
   S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
   inode->content->Adopt(
-      std::make_shared<const Base>(job.key, info->stamp.version, info->size));
+      std::make_shared<const Base>(key, info->stamp.version, info->size));
   inode->committed = info->stamp;
   ++inode->epoch;
   return true;
 }
 
-absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& status) {
+absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& status,
+                                 DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const std::string name = path.substr(path.rfind('/') + 1);
   std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
@@ -292,6 +294,7 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
     inode->conflict = true;
+    inode->unresolved.clear();
     ++inode->attempts;
     inode->last_error = told;
     inode->error_seen = true;
@@ -301,11 +304,11 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
     absl::MutexLock lock(&mu_);
     ++counters_.conflicts;
   }
-  parts_.events->OnEvent({EventKind::kConflict, path, told, where, 0});
+  events.Add({EventKind::kConflict, path, told, where, 0});
   return told;
 }
 
-void Committer::DiscardBusy(const InodePtr& inode) {
+void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   std::shared_ptr<EarlyUpload> early = TakeEarlyUpload(inode);
   {
     absl::MutexLock lock(&inode->mu);
@@ -316,19 +319,23 @@ void Committer::DiscardBusy(const InodePtr& inode) {
     // An attempt that may have happened after all must be noticed: what we know is no longer sure.
     if (!inode->unresolved.empty()) inode->validated_ns = 0;
     inode->unresolved.clear();
-    if (inode->full) {
-      inode->attributes = AttributesOf({0, inode->committed, inode->metadata}, false, {});
+    if (inode->full && inode->type == FileType::kFile) {
+      inode->attributes =
+          AttributesOf({0, inode->committed, inode->metadata}, false, parts_.defaults);
     }
   }
   Forget(inode);
-  if (early != nullptr) Abort(*early);
+  if (early != nullptr) early->Abort(call);
 }
 
-absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory) {
+absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory,
+                                     bool unless_open) {
   std::vector<InodePtr> inodes;
   for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
        staged = NextStaged(staged.inode->ino)) {
-    if (parts_.names->IsWithin(staged.inode, directory)) inodes.push_back(staged.inode);
+    if (!parts_.names->IsWithin(staged.inode, directory)) continue;
+    absl::MutexLock lock(&staged.inode->mu);
+    if (!unless_open || staged.inode->open_handles == 0) inodes.push_back(staged.inode);
   }
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
@@ -391,10 +398,12 @@ void Committer::RunSchedule() {
 }
 
 void Committer::CommitInBackground(const InodePtr& inode) {
-  const absl::Status status = Commit(CallContext(), inode);
+  DeferredEvents events(parts_.events);
+  absl::StatusOr<BusyInode> busy = BusyInode::Acquire(CallContext(), inode);
+  const absl::Status status = busy.ok() ? CommitBusy(CallContext(), inode, events) : busy.status();
   if (!status.ok()) {
     absl::MutexLock lock(&inode->mu);
-    inode->error_seen = false;
+    inode->error_seen = false;  // a later call of the application returns it
   }
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);

@@ -40,6 +40,7 @@ class Committer {
     Clock* clock;
     Executor* transfers;  // parts
     Executor* commits;    // whole files; its tasks wait for those of `transfers`
+    AttributeDefaults defaults;
   };
   Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
   // Commits nothing: waits for background commits under way and aborts early uploads.
@@ -51,16 +52,21 @@ class Committer {
   // Commits what is staged for the inode; no request where nothing is. See s3f_commit for errors.
   absl::Status Commit(const CallContext& call, const InodePtr& inode);
   // The same for an inode that the caller has made busy.
-  absl::Status CommitBusy(const CallContext& call, const InodePtr& inode);
-  // Everything staged within `directory`, several at a time. Returns the first error.
-  absl::Status CommitWithin(const CallContext& call, const InodePtr& directory);
+  absl::Status CommitBusy(const CallContext& call, const InodePtr& inode, DeferredEvents& events);
+  // Everything staged within `directory`, several at a time. Returns the first error. `unless_open`
+  // leaves out files that have open handles.
+  absl::Status CommitWithin(const CallContext& call, const InodePtr& directory,
+                            bool unless_open = false);
 
+  // Whether a commit that seemed to fail did happen after all; then it is what the inode rests on
+  // from now on. No request where no outcome is unknown. The caller has made the inode busy.
+  absl::StatusOr<bool> AdoptOwn(const CallContext& call, const InodePtr& inode);
   // Forgets what is staged. The caller has made the inode busy.
-  void DiscardBusy(const InodePtr& inode);
+  void DiscardBusy(const CallContext& call, const InodePtr& inode);
   // The inode is removed: its staged bytes stay readable for its handles, and are never committed.
   void ForgetRemoved(const InodePtr& inode) { Forget(inode); }
   // Ends the early upload: the key is about to change. The caller has made the inode busy.
-  void DropEarlyUpload(const InodePtr& inode);
+  void DropEarlyUpload(const CallContext& call, const InodePtr& inode);
 
   struct StagedInode {
     InodePtr inode;
@@ -88,19 +94,15 @@ class Committer {
   };
 
   absl::StatusOr<WriteJob> Prepare(const InodePtr& inode);
-  absl::Status Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp);
-  absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status);
-  absl::Status Conflict(const InodePtr& inode, const absl::Status& status);
-  // Whether the version that is in the way is one we wrote without learning of it; then it is what
-  // the inode rests on from now on.
-  absl::StatusOr<bool> AdoptOwn(const CallContext& call, const InodePtr& inode,
-                                const WriteJob& job);
-
+  absl::Status Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
+                       DeferredEvents& events);
+  absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
+                    DeferredEvents& events);
+  absl::Status Conflict(const InodePtr& inode, const absl::Status& status, DeferredEvents& events);
   void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
                                                 const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> TakeEarlyUpload(const InodePtr& inode);
-  void Abort(EarlyUpload& upload);
   void Forget(const InodePtr& inode);
 
   void RunSchedule();

@@ -3,7 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/clock.h"
+#include "lib/base/errors.h"
+#include "lib/base/wait.h"
+
 namespace s3files {
+namespace {
+
+// Nobody waits for it to the end, but an upload left behind costs its owner money every month.
+constexpr int64_t kAbortPatienceNs = 20'000'000'000;
+
+}  // namespace
 
 class EarlyUpload::Source final : public ByteSource {
  public:
@@ -38,12 +48,12 @@ void EarlyUpload::Advance() {
     if (upload_id_.empty()) {
       waiting_.emplace_back(number, range);
     } else {
-      SubmitLocked(number, range);
+      SubmitPart(number, range);
     }
   }
 }
 
-void EarlyUpload::SubmitLocked(uint32_t number, ByteRange range) {
+void EarlyUpload::SubmitPart(uint32_t number, ByteRange range) {
   ++pending_;
   executor_->Submit([self = shared_from_this(), number, range] { self->Upload(number, range); });
 }
@@ -54,13 +64,13 @@ void EarlyUpload::Start() {
   if (id.ok()) {
     upload_id_ = *std::move(id);
     if (!over_) {
-      for (const auto& [number, range] : waiting_) SubmitLocked(number, range);
+      for (const auto& [number, range] : waiting_) SubmitPart(number, range);
     }
   } else {
     over_ = true;  // the commit will try again, and report
   }
   waiting_.clear();
-  if (--pending_ == 0) idle_.SignalAll();
+  EndTask();
 }
 
 void EarlyUpload::Upload(uint32_t number, ByteRange range) {
@@ -70,11 +80,13 @@ void EarlyUpload::Upload(uint32_t number, ByteRange range) {
     upload_id = upload_id_;
   }
   Source source(content_.get(), range);
+  CallContext call;
+  call.cancel = parts_token_;
   absl::StatusOr<UploadedPart> part =
-      store_->UploadPart(CallContext(), request_.key, upload_id, number, source);
+      store_->UploadPart(call, request_.key, upload_id, number, source);
   absl::MutexLock lock(&mu_);
   if (part.ok()) done_.push_back({range, *std::move(part)});
-  if (--pending_ == 0) idle_.SignalAll();
+  EndTask();
 }
 
 void EarlyUpload::Stop() {
@@ -82,14 +94,58 @@ void EarlyUpload::Stop() {
   over_ = true;
 }
 
-EarlyUpload::Result EarlyUpload::Take() {
+void EarlyUpload::SubmitAbort() {
+  ++pending_;
+  executor_->Submit([self = shared_from_this(), id = std::exchange(upload_id_, "")] {
+    CallContext call;
+    call.deadline_ns = MonotonicNanos() + kAbortPatienceNs;
+    self->store_->AbortUpload(call, self->request_.key, id).IgnoreError();
+    absl::MutexLock lock(&self->mu_);
+    self->EndTask();
+  });
+}
+
+void EarlyUpload::EndTask() {
+  if (--pending_ > 0) return;
+  if (abandoned_ && !upload_id_.empty()) {
+    SubmitAbort();
+  } else {
+    idle_.SignalAll();
+  }
+}
+
+void EarlyUpload::Abandon() {
+  parts_token_->Cancel();
   absl::MutexLock lock(&mu_);
-  over_ = true;
-  while (pending_ > 0) idle_.Wait(&mu_);
+  over_ = abandoned_ = true;
+  if (pending_ == 0 && !upload_id_.empty()) SubmitAbort();
+}
+
+absl::Status EarlyUpload::AwaitIdle(const CallContext& call) {
+  return WaitUntil(call, mu_, idle_, "waiting for parts that are being uploaded", [this] {
+    mu_.AssertHeld();
+    return pending_ == 0;
+  });
+}
+
+void EarlyUpload::Abort(const CallContext& call) {
+  Abandon();
+  absl::MutexLock lock(&mu_);
+  AwaitIdle(call).IgnoreError();
+}
+
+absl::StatusOr<EarlyUpload::Result> EarlyUpload::Take(const CallContext& call) {
+  Stop();
+  absl::ReleasableMutexLock lock(&mu_);
+  if (absl::Status status = AwaitIdle(call); !status.ok()) {
+    lock.Release();
+    Abandon();
+    return status;
+  }
   std::sort(done_.begin(), done_.end(), [](const Part& a, const Part& b) {
     return a.uploaded.number < b.uploaded.number;
   });
-  return {std::exchange(upload_id_, ""), std::move(done_)};
+  return Result{std::exchange(upload_id_, ""), std::move(done_)};
 }
 
 }  // namespace s3files

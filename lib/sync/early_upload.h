@@ -49,25 +49,35 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
   // Advance does nothing from now on. To be called before the generation is frozen: what comes after
   // it is another file.
   void Stop();
-  // Stops it and waits for the parts under way. The upload is the caller's to complete or abort.
-  Result Take();
+  // Stops it and waits for the parts under way. The upload is the caller's to complete or abort. On
+  // error (ETIMEDOUT, ECANCELED) it is as after Abort.
+  absl::StatusOr<Result> Take(const CallContext& call);
+  // Stops it, cuts the parts under way short, and removes what the store has of the upload; waits
+  // for that as long as `call` allows.
+  void Abort(const CallContext& call);
 
  private:
   class Source;
   void Start();
   void Upload(uint32_t number, ByteRange range);
-  void SubmitLocked(uint32_t number, ByteRange range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SubmitPart(uint32_t number, ByteRange range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SubmitAbort() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndTask() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Abandon();
+  absl::Status AwaitIdle(const CallContext& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   ObjectStore* const store_;
   Executor* const executor_;
   const std::shared_ptr<Content> content_;
   const PutRequest request_;
   const PartPolicy policy_;
+  const std::shared_ptr<CancelToken> parts_token_ = std::make_shared<CancelToken>();
 
   absl::Mutex mu_;  // before the content's
   absl::CondVar idle_;
   bool started_ ABSL_GUARDED_BY(mu_) = false;  // the first part has been scheduled
   bool over_ ABSL_GUARDED_BY(mu_) = false;     // taken, or could not be created
+  bool abandoned_ ABSL_GUARDED_BY(mu_) = false;  // the task that ends last aborts the upload
   std::string upload_id_ ABSL_GUARDED_BY(mu_);
   uint64_t scheduled_end_ ABSL_GUARDED_BY(mu_) = 0;
   uint32_t next_number_ ABSL_GUARDED_BY(mu_) = 1;

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
+#include "lib/base/hash.h"
 #include "lib/base/wait.h"
 #include "lib/inode/path.h"
 
@@ -158,7 +159,8 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
       old->size == opened.info.size && old->key == opened.base->key) {
     fetcher_->cache()->Move(opened.base->id, old->id, 0);  // the first bytes came with the answer
   } else {
-    if (inode->content != nullptr) inode->content->Retire();
+    // A write needs no lock of the inode: it may have been staged just now.
+    if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return true;
     inode->content = std::make_shared<Content>(opened.base, fetcher_, spill_);
     ++inode->epoch;
   }
@@ -174,8 +176,7 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->busy || inode->epoch != epoch) return false;
-    if (inode->content != nullptr && inode->content->staged()) return false;
-    if (inode->content != nullptr) inode->content->Retire();
+    if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return false;
     inode->removed = true;
     ++inode->epoch;
   }
@@ -288,16 +289,26 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
     }
   }
   if (!marker && others == 0 && page.next_token.empty()) {
-    PutRequest put;
-    put.key = request.prefix;
-    StoreAttributes(ImpliedDirectory(policy_.defaults), &put.metadata);
-    MemorySource empty("");
-    S3FILES_ASSIGN_OR_RETURN(marker, store_->Put(call, put, empty));
+    S3FILES_ASSIGN_OR_RETURN(marker, PutMarker(call, request.prefix));
   }
   absl::MutexLock lock(&directory->mu);
   directory->directory.marker = marker;
   directory->directory.spare_children = others;
   return absl::OkStatus();
+}
+
+absl::StatusOr<Stamp> Importer::PutMarker(const CallContext& call, const std::string& key) {
+  PutRequest put;
+  put.key = key;
+  put.commit_id = RandomId();
+  StoreAttributes(ImpliedDirectory(policy_.defaults), &put.metadata);
+  S3FILES_ASSIGN_OR_RETURN(put.precondition,
+                           guard_->Prepare(call, key, Version::Absent(), WriteKind::kPut));
+  MemorySource empty("");
+  absl::StatusOr<Stamp> stamp = store_->Put(call, put, empty);
+  // Somebody else has made the directory meanwhile: with attributes that are not ours to replace.
+  if (ErrnoOf(stamp.status()) == EEXIST) return Stamp{Version::Unknown(), 0};
+  return stamp;
 }
 
 absl::StatusOr<ListPage> Importer::ListPageOf(const CallContext& call, const InodePtr& directory,
@@ -375,6 +386,12 @@ absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodeP
 absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
                                                   const InodePtr& directory,
                                                   absl::string_view name) {
+  {
+    absl::MutexLock lock(&directory->mu);
+    if (directory->directory.local) {
+      return Error(EROFS, absl::StrCat("nothing can be made in /", names_->PathOf(directory)));
+    }
+  }
   if (names_->Child(directory, name) == nullptr) {
     S3FILES_ASSIGN_OR_RETURN(const bool listed, KnowListing(call, directory));
     if (listed) {

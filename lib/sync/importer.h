@@ -16,6 +16,7 @@
 #include "lib/inode/attributes.h"
 #include "lib/inode/names.h"
 #include "lib/store/object_store.h"
+#include "lib/sync/write_guard.h"
 
 namespace s3files {
 
@@ -34,9 +35,10 @@ enum class Freshness : uint8_t {
 // Thread-safe.
 class Importer {
  public:
-  Importer(ObjectStore* store, Fetcher* fetcher, SpillArea* spill, Names* names, Clock* clock,
-           const ImportPolicy& policy)
+  Importer(ObjectStore* store, WriteGuard* guard, Fetcher* fetcher, SpillArea* spill, Names* names,
+           Clock* clock, const ImportPolicy& policy)
       : store_(store),
+        guard_(guard),
         fetcher_(fetcher),
         spill_(spill),
         names_(names),
@@ -93,6 +95,8 @@ class Importer {
   // Whether anything is under `key` + '/'.
   absl::StatusOr<bool> ProbeDirectory(const CallContext& call, const std::string& directory_key,
                                       std::optional<Stamp>* marker);
+  // Unknown where another host was first.
+  absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
   void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
   // Lists it whole where that is worth while; whether the listing is there and recent now.
@@ -101,6 +105,7 @@ class Importer {
   bool Recent(int64_t since_ns) const;
 
   ObjectStore* const store_;
+  WriteGuard* const guard_;
   Fetcher* const fetcher_;
   SpillArea* const spill_;
   Names* const names_;

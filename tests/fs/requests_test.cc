@@ -1,0 +1,165 @@
+// What calls cost: the requests of each, one by one ("What a call costs" in SEMANTICS.md, [W10]).
+#include "tests/fs/host.h"
+
+namespace s3files {
+namespace {
+
+class RequestsTest : public testing::Test {
+ protected:
+  ManualClock clock_;
+  Bucket bucket_;
+  Host host_{bucket_, Host::Options(), &clock_};
+};
+
+TEST_F(RequestsTest, OpenAndRead) {
+  bucket_.Put("f", Noise(3 * kBlockSize));
+  std::unique_ptr<Handle> handle = host_.Open("f");
+  EXPECT_EQ(host_.Requests(), "GET f");
+  host_.Read(*handle, 0, kBlockSize);
+  EXPECT_EQ(host_.Requests(), "") << "the first bytes came with the open";
+  host_.Read(*handle);
+  EXPECT_EQ(host_.Requests(), "GET f") << "one for what is not resident";
+  host_.Read(*handle);
+  EXPECT_EQ(host_.Requests(), "");
+  host_.Open("f");
+  EXPECT_EQ(host_.Requests(), "HEAD f");
+  host_.Open("f", kOpenWrite);
+  EXPECT_EQ(host_.Requests(), "HEAD f");
+}
+
+TEST_F(RequestsTest, ReopeningWhatAnotherHostReplacedBringsItsBytes) {
+  bucket_.Put("f", "one");
+  host_.ReadFile("f");
+  bucket_.Put("f", "two");
+  host_.Requests();
+  EXPECT_EQ(host_.ReadFile("f"), "two");
+  EXPECT_EQ(host_.Requests(), "HEAD f, GET f");
+}
+
+TEST_F(RequestsTest, CreatingFiles) {
+  ASSERT_TRUE(host_.WriteFile("d1", "bytes").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , PUT d1");
+  ASSERT_TRUE(host_.WriteFile("d2", "bytes").ok());
+  EXPECT_EQ(host_.Requests(), "PUT d2");
+  std::unique_ptr<Handle> handle = host_.Create("d3");
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(host_.Requests(), "PUT d3") << "an empty file, too";
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(host_.WriteFile("d4", "bytes").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , PUT d4");
+}
+
+TEST_F(RequestsTest, OverwritingAFile) {
+  bucket_.Put("f", "old");
+  std::unique_ptr<Handle> handle = host_.Open("f", kOpenWrite | kOpenTruncate);
+  ASSERT_TRUE(host_.Write(*handle, 0, "new").ok());
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f, PUT f");
+  ASSERT_TRUE(host_.WriteFile("f", "newer").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f, PUT f") << "the name is known";
+  handle = host_.Open("f", kOpenWrite);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f") << "nothing was staged";
+}
+
+TEST_F(RequestsTest, Stat) {
+  bucket_.Put("f", "bytes");
+  bucket_.Put("d/x", "");
+  EXPECT_TRUE(host_.Stat("f").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f");
+  EXPECT_TRUE(host_.Stat("f").ok());
+  EXPECT_EQ(host_.Requests(), "");
+  EXPECT_TRUE(host_.Stat("d", kInfoSize).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD d, LIST d/");
+  EXPECT_TRUE(host_.Stat("d", kInfoSize).ok());
+  EXPECT_EQ(host_.Requests(), "");
+  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT);
+  EXPECT_EQ(host_.Requests(), "HEAD none, LIST none/");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(host_.Stat("f").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f");
+}
+
+TEST_F(RequestsTest, ChangingNames) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , PUT d/");
+  ASSERT_TRUE(host_.WriteFile("d/f", "bytes").ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/, PUT d/f");
+  ASSERT_TRUE(host_.Rename("d/f", "d/g").ok());
+  EXPECT_EQ(host_.Requests(), "COPY d/g, DELETE d/f");
+  ASSERT_TRUE(host_.Unlink("d/g").ok());
+  EXPECT_EQ(host_.Requests(), "DELETE d/g");
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/, DELETE d/");
+}
+
+TEST_F(RequestsTest, RenamingInAnImpliedDirectoryNeedsNoMarker) {
+  bucket_.Put("d/f", "bytes");
+  host_.ReadFile("d/f");
+  host_.Requests();
+  ASSERT_TRUE(host_.Rename("d/f", "d/g").ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/, COPY d/g, DELETE d/f") << "the LIST is for the new name";
+}
+
+TEST_F(RequestsTest, UnlinkingInAnImpliedDirectoryListsOnce) {
+  for (const char* key : {"d/1", "d/2", "d/3", "d/4"}) bucket_.Put(key, "");
+  for (const char* path : {"d/1", "d/2", "d/3"}) EXPECT_TRUE(host_.Stat(path).ok());
+  host_.Requests();
+  ASSERT_TRUE(host_.Unlink("d/1").ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/, DELETE d/1");
+  ASSERT_TRUE(host_.Unlink("d/2").ok());
+  EXPECT_EQ(host_.Requests(), "DELETE d/2");
+}
+
+// [W10] [N4] An editor's save: one PUT, under the version of the file that is replaced.
+TEST_F(RequestsTest, N4WriteTemporaryAndRenameOverCostsOnePut) {
+  bucket_.Put("f", "old");
+  host_.ReadFile("f");
+  const Version old = bucket_.Head("f").stamp.version;
+  std::unique_ptr<Handle> handle = host_.Create("f.tmp");
+  ASSERT_TRUE(host_.Write(*handle, 0, "new").ok());
+  host_.Requests();
+  ASSERT_TRUE(host_.Rename("f.tmp", "f").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f");
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  ASSERT_EQ(host_.store().log(Op::kPut).size(), 1u);
+  EXPECT_EQ(host_.store().log(Op::kPut)[0].precondition.version(), old);
+  EXPECT_EQ(host_.Requests(), "PUT f");
+  EXPECT_EQ(bucket_.Keys(), std::vector<std::string>{"f"});
+  EXPECT_EQ(bucket_.Get("f"), "new");
+}
+
+// [W10]
+TEST_F(RequestsTest, W10APartialUpdateCopiesWhatItLeavesAlone) {
+  std::string bytes = Noise(40 * Bucket::kPart);
+  bucket_.Put("f", bytes);
+  std::unique_ptr<Handle> handle = host_.Open("f", kOpenWrite);
+  ASSERT_TRUE(host_.Write(*handle, 20 * Bucket::kPart + 5, "changed").ok());
+  bytes.replace(20 * Bucket::kPart + 5, 7, "changed");
+  host_.store().ClearLog();
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(host_.store().count(Op::kPut), 0);
+  EXPECT_EQ(host_.store().count(Op::kCompleteUpload), 1);
+  EXPECT_GE(host_.store().count(Op::kCopyPart), 2);
+  EXPECT_EQ(host_.store().count(Op::kUploadPart), 1);
+  EXPECT_LE(host_.store().log(Op::kUploadPart)[0].size, 2 * Bucket::kPart);
+  for (const LoggedCall& copy : host_.store().log(Op::kCopyPart)) {
+    EXPECT_TRUE(copy.if_match.known());
+  }
+  EXPECT_TRUE(bucket_.Get("f") == bytes);
+}
+
+// [M1] Reading costs one GET for up to 8 MiB, whatever is read at once.
+TEST_F(RequestsTest, ALongReadIsOneRequestForEightMebibytes) {
+  FileSystemOptions options = Host::Options();
+  options.memory = 64 << 20;
+  Host host(bucket_, options);
+  bucket_.Put("f", std::string(20 << 20, 'x'));
+  std::unique_ptr<Handle> handle = host.Open("f");
+  host.Requests();
+  EXPECT_EQ(host.Read(*handle).size(), size_t{20} << 20);
+  EXPECT_EQ(host.Requests(), "GET f, GET f, GET f");
+}
+
+}  // namespace
+}  // namespace s3files

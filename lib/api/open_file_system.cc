@@ -36,9 +36,9 @@ absl::StatusOr<std::shared_ptr<ObjectStore>> OpenStore(const Url& url, Options& 
 }
 
 // A dead endpoint is found out soon, however patient calls are otherwise.
-CallContext ProbeContext(const CallContext& call) {
+CallContext ProbeContext(const CallContext& call, int64_t timeout_ns) {
   CallContext probe = call;
-  const int64_t soon = MonotonicNanos() + kProbePatienceNs;
+  const int64_t soon = MonotonicNanos() + std::min(kProbePatienceNs, timeout_ns);
   probe.deadline_ns = call.deadline_ns == 0 ? soon : std::min(call.deadline_ns, soon);
   return probe;
 }
@@ -52,7 +52,7 @@ absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
   S3FILES_ASSIGN_OR_RETURN(Options options, ParseOptions(url.scheme, given));
   options.fs.prefix = url.prefix;
   S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, OpenStore(url, options));
-  S3FILES_RETURN_IF_ERROR(store->Probe(ProbeContext(call), url.prefix));
+  S3FILES_RETURN_IF_ERROR(store->Probe(ProbeContext(call, options.timeout_ns), url.prefix));
   return std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System());
 }
 

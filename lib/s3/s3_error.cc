@@ -109,7 +109,8 @@ std::string DescribeReply(int http_status, const S3ErrorBody& error, const Endpo
     return out;
   }
   if (error.code == "NoSuchBucket") {
-    absl::StrAppend(&out, "; there is no bucket '", endpoint.bucket(), "' at ", endpoint.host());
+    absl::StrAppend(&out, "; there is no bucket '", endpoint.bucket(), "' at ", endpoint.host(),
+                    ": create it, or check the name and the endpoint");
   } else if (const CodeMeaning* meaning = Find(error.code); meaning && !meaning->remedy.empty()) {
     absl::StrAppend(&out, "; ", meaning->remedy);
   } else if (http_status == 403 && head) {

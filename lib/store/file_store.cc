@@ -39,6 +39,19 @@ absl::StatusOr<Fd> OpenDirectory(int parent, const std::string& path, bool creat
   return fd;
 }
 
+absl::string_view RemedyFor(const absl::Status& status) {
+  switch (ErrnoOf(status)) {
+    case ENOENT:
+      return " (make the directory first)";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return " (this user must be able to write there)";
+    default:
+      return "";
+  }
+}
+
 std::string PartPath(absl::string_view upload_id, uint32_t number) {
   return absl::StrFormat("%s/%05d", upload_id, number);
 }
@@ -76,7 +89,8 @@ absl::StatusOr<std::shared_ptr<FileStore>> FileStore::Open(const std::string& di
                                                            const Options& options) {
   auto directories = OpenDirectories(directory, options.create);
   if (!directories.ok()) {
-    return Annotate(directories.status(), absl::StrCat("cannot open the store in ", directory));
+    return Annotate(directories.status(), absl::StrCat("cannot open the store in ", directory,
+                                                       RemedyFor(directories.status())));
   }
   SweepTemporaries(directories->temporaries.get());
   for (const std::string& id : NamesIn(directories->uploads.get(), ".")) {

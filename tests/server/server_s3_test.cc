@@ -348,6 +348,20 @@ TEST_P(S3Test, SignedChunks) {
   EXPECT_NE(put(true).find("SignatureDoesNotMatch"), std::string::npos);
 }
 
+TEST_P(S3Test, UnsignedChunksWithTrailer) {
+  TestRequest request = {.method = "PUT", .target = "/bkt/k"};
+  request.headers = {{"content-encoding", "gzip,aws-chunked"},
+                     {"x-amz-decoded-content-length", "8"},
+                     {"x-amz-trailer", "x-amz-checksum-crc32"}};
+  request.body = "5\r\nhello\r\n3\r\nyou\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+  request.payload_hash = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+  EXPECT_EQ(Send(*server_, request).status, 200);
+  EXPECT_EQ(Get("k").body, "helloyou");
+  EXPECT_EQ(Get("k").headers["content-encoding"], "gzip");
+  request.headers[1].second = "9";
+  EXPECT_EQ(Send(*server_, request).Xml("Code"), "IncompleteBody");
+}
+
 TEST_P(S3Test, Limits) {
   EXPECT_EQ(Put(std::string(1024, 'k'), "x").status, 200);
   EXPECT_EQ(Put(std::string(1025, 'k'), "x").Xml("Code"), "KeyTooLongError");

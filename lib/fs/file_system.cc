@@ -105,6 +105,8 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
   }
   if (!status.ok() && !discard) return status;
   closed_.store(true, std::memory_order_release);
+  // Handles that are still open may keep this object for long: what they uploaded must not stay.
+  committer_->AbortEarlyUploads(call);
   return status;
 }
 

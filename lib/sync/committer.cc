@@ -42,6 +42,10 @@ Committer::~Committer() {
   }
   if (scheduler_.joinable()) scheduler_.join();
   background_.Wait();
+  AbortEarlyUploads(CallContext());
+}
+
+void Committer::AbortEarlyUploads(const CallContext& call) {
   std::vector<std::shared_ptr<EarlyUpload>> uploads;
   {
     absl::MutexLock lock(&mu_);
@@ -49,7 +53,7 @@ Committer::~Committer() {
       if (entry.early != nullptr) uploads.push_back(std::move(entry.early));
     }
   }
-  for (const auto& upload : uploads) upload->Abort(CallContext());
+  for (const auto& upload : uploads) upload->Abort(call);
 }
 
 void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {

@@ -67,6 +67,8 @@ class Committer {
   void ForgetRemoved(const InodePtr& inode) { Forget(inode); }
   // Ends the early upload: the key is about to change. The caller has made the inode busy.
   void DropEarlyUpload(const CallContext& call, const InodePtr& inode);
+  // Those of all files: nothing that is staged now is to be committed any more.
+  void AbortEarlyUploads(const CallContext& call);
 
   struct StagedInode {
     InodePtr inode;

@@ -82,6 +82,13 @@ TEST_F(EarlyUpload, AnAbandonedWriterLeavesNothingOfPartsUnderWay) {
   ExpectNothingLeft();
 }
 
+TEST_F(EarlyUpload, ClosingTheFileSystemAbortsUploads) {
+  file_system fs = Open();
+  const file out = WriteInOrder(fs, 64 * kMiB);
+  fs.close_discarding();
+  ExpectNothingLeft();
+}
+
 TEST_F(EarlyUpload, APartThatFailsLeavesNoUploadAndKeepsTheBytes) {
   server_->AddFault({.operation = "UploadPart", .skip = 2, .status = 403, .code = "AccessDenied"});
   const file_system fs = Open();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
@@ -11,6 +12,12 @@ namespace s3files {
 namespace {
 
 constexpr uint64_t kMarkEvery = 1000;
+// More entries than a directory has: cookies from here on are of iterations by name.
+constexpr uint64_t kFirstNamed = uint64_t{1} << 40;
+
+absl::Status NoSuchCookie(uint64_t cookie) {
+  return Error(EINVAL, absl::StrCat("no entry has the cookie ", cookie));
+}
 
 }  // namespace
 
@@ -51,15 +58,20 @@ absl::StatusOr<std::vector<DirectoryEntry>> DirectoryStream::ReadInTurn(
 absl::Status DirectoryStream::Seek(const CallContext& call, uint64_t cookie,
                                    const std::optional<std::string>& after_name) {
   if (after_name) {
-    Restart(0, after_name);
+    named_ = {(named_.first / kFirstNamed + 1) * kFirstNamed, *after_name};
+    Restart(named_.first, after_name);
     return absl::OkStatus();
   }
   if (started_ && cookie == position_.cookie) return absl::OkStatus();
   // Somewhere else: from the last mark before it.
   uint64_t from = 0;
   std::optional<std::string> after;
+  if (cookie >= kFirstNamed) {
+    if (cookie / kFirstNamed != named_.first / kFirstNamed) return NoSuchCookie(cookie);
+    std::tie(from, after) = named_;
+  }
   for (const auto& [mark, name] : marks_) {
-    if (mark > cookie) break;
+    if (mark > cookie || cookie >= kFirstNamed) break;
     from = mark;
     after = name;
   }
@@ -70,7 +82,7 @@ absl::Status DirectoryStream::Seek(const CallContext& call, uint64_t cookie,
     S3FILES_ASSIGN_OR_RETURN(const bool more, Next(call, &skipped, &local));
     if (!more) {
       Restart(0, std::nullopt);
-      return Error(EINVAL, absl::StrCat("no entry has the cookie ", cookie));
+      return NoSuchCookie(cookie);
     }
   }
   return absl::OkStatus();
@@ -91,8 +103,8 @@ void DirectoryStream::Restart(uint64_t cookie, const std::optional<std::string>&
   for (const InodePtr& child : parts_.names->Children(directory_)) {
     std::string name = parts_.names->PathOf(child);
     absl::MutexLock lock(&child->mu);
-    const bool staged_only = child->content != nullptr && child->content->staged() &&
-                             child->committed.version.absent();
+    const bool staged_only =
+        child->content != nullptr && child->content->staged() && child->committed.version.absent();
     if (staged_only || child->conflict) local.push_back(name.substr(name.rfind('/') + 1));
   }
   if (directory_ == parts_.names->root() &&
@@ -120,9 +132,8 @@ absl::StatusOr<bool> DirectoryStream::NextListed(const CallContext& call) {
     ReportSkipped();
     if (at.last_page) return false;
     S3FILES_ASSIGN_OR_RETURN(
-        ListPage page,
-        parts_.importer->ListPageOf(call, directory_, at.token.empty() ? at.start_after : "",
-                                    at.token));
+        ListPage page, parts_.importer->ListPageOf(
+                           call, directory_, at.token.empty() ? at.start_after : "", at.token));
     at.token = page.next_token;
     at.merger.AddPage(std::move(page), parts_.names->DirectoryKey(directory_));
     if (at.token.empty()) {
@@ -152,7 +163,8 @@ absl::StatusOr<bool> DirectoryStream::Next(const CallContext& call, ListedEntry*
     at.filter = true;
     at.after = entry->name;
     ++at.cookie;
-    if (at.cookie % kMarkEvery == 0 && (marks_.empty() || marks_.back().first < at.cookie)) {
+    if (at.cookie % kMarkEvery == 0 && at.cookie < kFirstNamed &&
+        (marks_.empty() || marks_.back().first < at.cookie)) {
       marks_.emplace_back(at.cookie, entry->name);
     }
     return true;
@@ -179,9 +191,10 @@ DirectoryEntry DirectoryStream::EntryFor(const ListedEntry& listed, bool local) 
     absl::MutexLock lock(&known->mu);
     const bool staged = known->content != nullptr && known->content->staged();
     // Of the version that is listed we know more than the listing says.
-    const bool same = known->type == FileType::kDirectory
-                          ? listed.is_directory
-                          : !listed.is_directory && known->committed.version == listed.stamp.version;
+    const bool same =
+        known->type == FileType::kDirectory
+            ? listed.is_directory
+            : !listed.is_directory && known->committed.version == listed.stamp.version;
     if (local || staged || same) return entry;
   }
   entry.info = FileInfo();

@@ -88,6 +88,9 @@ class DirectoryStream {
   bool started_ = false;
   Position position_;
   std::vector<std::pair<uint64_t, std::string>> marks_;  // every thousandth entry
+  // Where the last iteration by name began, and the cookie that stands for it: such iterations have
+  // cookies of their own.
+  std::pair<uint64_t, std::string> named_;
 };
 
 }  // namespace s3files

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
+#include "lib/base/wait.h"
 
 namespace s3files {
 namespace {
@@ -133,7 +134,7 @@ absl::StatusOr<InodePtr> FileSystem::Descend(const InodePtr& directory, const st
         return Error(ENOTDIR, absl::StrCat(name, " is not a directory"));
       }
     }
-    names_.Unbind(child);  // it was a file once; who knows now
+    Remove(child);  // it was a file once; who knows now
   }
 }
 
@@ -214,7 +215,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
     if (place.must_be_directory) {
       return Error(EISDIR, absl::StrCat(Describe(place), "/ cannot name a file"));
     }
-    S3FILES_ASSIGN_OR_RETURN(inode, importer_.LookupToCreate(call, place.directory, place.name));
+    // Where neither the bytes nor the absence of a file matter unless the commit succeeds.
+    const bool enforced = (flags & (kOpenTruncate | kOpenExclusive)) != 0;
+    S3FILES_ASSIGN_OR_RETURN(inode,
+                             importer_.LookupToCreate(call, place.directory, place.name, enforced));
     if (inode == nullptr) return Create(call, place, flags, mode, again);
   } else if (inode == nullptr) {
     const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
@@ -237,7 +241,9 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
   if (inode->type == FileType::kSymlink && (flags & kOpenPath) == 0) {
     return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink; 0.1 does not follow them"));
   }
-  return OpenFile(inode, flags, again);
+  const bool in_lost_and_found =
+      place.inode != nullptr || place.directory == names_.lost_and_found();
+  return OpenFile(inode, flags, in_lost_and_found, again);
 }
 
 std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t flags) {
@@ -248,9 +254,9 @@ std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t fl
     ++inode->open_handles;
   }
   open_handles_.fetch_add(1, std::memory_order_acq_rel);
-  auto handle = std::make_unique<Handle>(
-      next_handle_.fetch_add(1), inode, std::move(content), flags,
-      ReadAhead(options_.read_ahead, pool_.limit() / 4, &read_streams_));
+  auto handle =
+      std::make_unique<Handle>(next_handle_.fetch_add(1), inode, std::move(content), flags,
+                               ReadAhead(options_.read_ahead, pool_.limit() / 4, &read_streams_));
   if (inode->type == FileType::kDirectory) {
     handle->stream = std::make_unique<DirectoryStream>(
         DirectoryStream::Parts{&importer_, &names_, events_, transfers_.get(),
@@ -261,10 +267,12 @@ std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t fl
 }
 
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const InodePtr& inode, uint32_t flags,
-                                                             bool* again) {
+                                                             bool in_lost_and_found, bool* again) {
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->removed || inode->content == nullptr) {
+    const bool lost =
+        inode->conflict && !in_lost_and_found;  // just now: the path is another file's
+    if (inode->removed || inode->content == nullptr || lost) {
       *again = true;
       return std::unique_ptr<Handle>();
     }
@@ -278,21 +286,28 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const InodePtr& ino
     if (status.ok() && handle->content->staged()) status = OnStaged(*handle);
     if (!status.ok()) {
       Release(*handle);
+      *again = handle->content->retired();  // a foreign version came just now
       return status;
     }
   }
   return handle;
 }
 
-std::unique_ptr<Handle> FileSystem::Create(const CallContext& call, const Place& place,
-                                           uint32_t flags, uint32_t mode, bool* again) {
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& call,
+                                                           const Place& place, uint32_t flags,
+                                                           uint32_t mode, bool* again) {
   InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
   {
     absl::MutexLock lock(&inode->mu);
+    // A rename to this name may be under way.
+    S3FILES_RETURN_IF_ERROR(WaitUntil(call, inode->mu, inode->changed, "waiting for a rename", [&] {
+      inode->mu.AssertHeld();
+      return !inode->busy;
+    }));
     // Another thread was first, or found out meanwhile that there is something.
     if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
       *again = true;
-      return nullptr;
+      return std::unique_ptr<Handle>();
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);
     inode->content->StageCreation();
@@ -332,8 +347,7 @@ absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle,
   return handle.content->Read(call, offset, out);
 }
 
-absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset,
-                                       uint64_t size) const {
+absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset, uint64_t size) const {
   if (handle.content == nullptr) return Error(EISDIR, "a directory cannot be written as a file");
   if ((handle.flags & kOpenWrite) == 0) return Error(EBADF, "the handle is not open for writing");
   const uint64_t largest = store_->capabilities().largest_object;
@@ -387,6 +401,8 @@ void FileSystem::Release(const Handle& handle) {
   {
     absl::MutexLock lock(&handle.inode->mu);
     --handle.inode->open_handles;
+    // From now on nobody can tell whose it was.
+    if (handle.inode->stagers.erase(handle.id) > 0) handle.inode->stagers.insert(kClosedHandle);
   }
   open_handles_.fetch_sub(1, std::memory_order_acq_rel);
 }
@@ -472,8 +488,7 @@ absl::StatusOr<FileInfo> FileSystem::Stat(const CallContext& call, const Handle*
   return InfoOf(*inode);
 }
 
-absl::Status FileSystem::Commit(const CallContext& call, const Handle* at,
-                                absl::string_view path) {
+absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl::string_view path) {
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
   InodePtr inode = Recall(place);
   // What is not known here has nothing staged; whether it exists, the store must say.
@@ -513,7 +528,7 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const Handle* at,
   if (inode->conflict) {
     status.state = State::kConflict;
   } else if (staged) {
-    status.state = inode->busy                ? State::kCommitting
+    status.state = inode->busy               ? State::kCommitting
                    : !inode->last_error.ok() ? State::kFailed
                                              : State::kStaged;
   }

@@ -141,9 +141,9 @@ class FileSystem {
   absl::StatusOr<std::unique_ptr<Handle>> OpenAt(const CallContext& call, const Place& place,
                                                  uint32_t flags, uint32_t mode, bool* again);
   absl::StatusOr<std::unique_ptr<Handle>> OpenFile(const InodePtr& inode, uint32_t flags,
-                                                   bool* again);
-  std::unique_ptr<Handle> Create(const CallContext& call, const Place& place, uint32_t flags,
-                                 uint32_t mode, bool* again);
+                                                   bool in_lost_and_found, bool* again);
+  absl::StatusOr<std::unique_ptr<Handle>> Create(const CallContext& call, const Place& place,
+                                                 uint32_t flags, uint32_t mode, bool* again);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
   absl::Status OnStaged(Handle& handle);
   absl::Status CheckWritable(const Handle& handle, uint64_t offset, uint64_t size) const;
@@ -155,8 +155,12 @@ class FileSystem {
   absl::Status CheckChange() const;  // EROFS
 
   // `again`: another thread has changed one of the names meanwhile.
+  absl::Status UnlinkAt(const CallContext& call, const Place& place, bool* again);
   absl::Status RenameAt(const CallContext& call, const Place& from, const Place& to, bool replace,
                         bool* again);
+  // The rest has both inodes busy; a free target is an inode without content.
+  absl::Status RenameBusy(const CallContext& call, const InodePtr& source, const InodePtr& target,
+                          const Place& from, const Place& to, DeferredEvents& events);
   absl::Status RenameStaged(const CallContext& call, const InodePtr& source,
                             const InodePtr& target, const Place& to);
   absl::Status RenameCommitted(const CallContext& call, const InodePtr& source,

@@ -79,12 +79,24 @@ absl::Status FileSystem::DeleteObject(const CallContext& call, const std::string
   return store_->Delete(call, key, precondition);
 }
 
-absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at,
-                                absl::string_view path) {
+absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at, absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChange());
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  while (true) {
+    bool again = false;
+    const absl::Status status = UnlinkAt(call, place, &again);
+    if (!again) return status;
+    S3FILES_RETURN_IF_ERROR(call.Check("removing a file"));
+  }
+}
+
+absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, FindFile(call, place, Freshness::kRecent));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  if (Recall(place) != inode) {  // the name was given to another before it was busy
+    *again = true;
+    return absl::OkStatus();
+  }
   committer_->DropEarlyUpload(call, inode);
   S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, inode).status());
   Version committed;
@@ -119,8 +131,7 @@ absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
     return Error(EBUSY, "the root cannot be renamed or replaced");
   }
   if (target_place.must_be_directory) {
-    return Error(ENOTDIR, "files are renamed, and " + Describe(target_place) +
-                              "/ cannot name one");
+    return Error(ENOTDIR, "files are renamed, and " + Describe(target_place) + "/ cannot name one");
   }
   while (true) {
     bool again = false;
@@ -134,14 +145,14 @@ absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, co
                                   bool replace, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr source, Find(call, from, Freshness::kRecent));
   if (source->type == FileType::kDirectory) {
-    return Error(ENOTSUP, "0.1 renames files; to move a directory, make the new one and rename "
-                          "its files");
+    return Error(ENOTSUP,
+                 "0.1 renames files; to move a directory, make the new one and rename "
+                 "its files");
   }
   if (to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr target,
-                           importer_.LookupToCreate(call, to.directory, to.name));
+  S3FILES_ASSIGN_OR_RETURN(InodePtr target, importer_.LookupToCreate(call, to.directory, to.name));
   if (target == source) return absl::OkStatus();
   if (target != nullptr && !replace) {
     return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
@@ -150,34 +161,44 @@ absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, co
     return Error(EISDIR, absl::StrCat(Describe(to), " is a directory"));
   }
 
+  // A name that is free is taken for the time being: who else wants it waits.
+  const bool is_free = target == nullptr;
+  if (is_free) target = names_.Bind(to.directory, to.name, FileType::kFile);
+
   DeferredEvents events(events_);
   // Both busy, the lower number first, so that two renames cannot wait for each other.
-  std::optional<BusyInode> first, second;
-  const bool source_first = target == nullptr || source->ino < target->ino;
-  for (const InodePtr& inode : {source_first ? source : target, source_first ? target : source}) {
-    if (inode == nullptr) continue;
-    S3FILES_ASSIGN_OR_RETURN(BusyInode busy, BusyInode::Acquire(call, inode));
-    if (!first) {
-      first.emplace(std::move(busy));
-    } else {
-      second.emplace(std::move(busy));
-    }
-  }
+  const bool source_first = source->ino < target->ino;
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode first,
+                           BusyInode::Acquire(call, source_first ? source : target));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode second,
+                           BusyInode::Acquire(call, source_first ? target : source));
   // The names may have changed before both were busy.
-  if (Recall(from) != source || Recall(to) != target) {
-    *again = true;
-    return absl::OkStatus();
+  *again = Recall(from) != source || Recall(to) != target;
+  if (is_free) {
+    absl::MutexLock lock(&target->mu);
+    *again = *again || target->content != nullptr;
   }
+  if (*again) return absl::OkStatus();
+  const absl::Status status = RenameBusy(call, source, target, from, to, events);
+  if (!status.ok() && is_free) Remove(target);
+  return status;
+}
+
+absl::Status FileSystem::RenameBusy(const CallContext& call, const InodePtr& source,
+                                    const InodePtr& target, const Place& from, const Place& to,
+                                    DeferredEvents& events) {
   bool never_committed;
   {
     absl::MutexLock lock(&source->mu);
     if (source->removed) return NotFound(from);
     if (source->conflict) {
-      return Error(EPERM, absl::StrCat("copy files out of /", kLostAndFound,
-                                       " instead of moving them"));
+      return Error(EPERM,
+                   absl::StrCat("copy files out of /", kLostAndFound, " instead of moving them"));
     }
-    // What may have been committed after all must not be left behind under its old name.
-    never_committed = source->content->base() == nullptr && source->unresolved.empty();
+    // What may have been committed after all, and a file that this one is to replace, must not be
+    // left behind under the old name.
+    never_committed = source->content->base() == nullptr && source->committed.version.absent() &&
+                      source->unresolved.empty();
   }
   if (never_committed) {
     S3FILES_RETURN_IF_ERROR(RenameStaged(call, source, target, to));
@@ -188,17 +209,14 @@ absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, co
   return absl::OkStatus();
 }
 
-// The source takes over the target's name, and whatever else came to have it meanwhile is gone.
+// The source takes over the target's name, and the target is gone.
 void FileSystem::Replace(const CallContext& call, const InodePtr& source, const InodePtr& target,
                          const Place& to) {
   importer_.NoteCreated(to.directory, to.name);
-  const InodePtr displaced = names_.Rebind(source, to.directory, to.name);
-  for (const InodePtr& gone : {target, displaced == target ? nullptr : displaced}) {
-    if (gone == nullptr) continue;
-    committer_->DropEarlyUpload(call, gone);
-    Remove(gone);
-    committer_->ForgetRemoved(gone);
-  }
+  names_.Rebind(source, to.directory, to.name);
+  committer_->DropEarlyUpload(call, target);
+  Remove(target);
+  committer_->ForgetRemoved(target);
 }
 
 // The file side's names change; the commit to come writes the new key, under the version of what
@@ -206,9 +224,9 @@ void FileSystem::Replace(const CallContext& call, const InodePtr& source, const 
 absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& source,
                                       const InodePtr& target, const Place& to) {
   committer_->DropEarlyUpload(call, source);
+  S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
   Stamp replaced;
-  if (target != nullptr) {
-    S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
+  {
     absl::MutexLock lock(&target->mu);
     replaced = target->committed;
   }
@@ -232,8 +250,8 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
   CopyJob job;
   job.key = names_.ChildKey(to.directory, to.name);
   job.commit_id = RandomId();
-  if (target != nullptr) {
-    S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
+  S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
+  {
     absl::MutexLock lock(&target->mu);
     job.expected = target->committed.version;
   }
@@ -254,11 +272,11 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
   importer_.NoteCreated(to.directory, to.name);  // by whomever: it is not known to be absent
   if (!stamp.ok()) {
     for (const InodePtr& inode : {source, target}) {
-      if (inode == nullptr) continue;
       absl::MutexLock lock(&inode->mu);
       inode->validated_ns = 0;
     }
-    // To the caller of a rename "another file came to be at the target" is a conflict like any other.
+    // To the caller of a rename "another file came to be at the target" is a conflict like any
+    // other.
     if (ErrnoOf(stamp.status()) == EEXIST) {
       return Error(ESTALE, stamp.status().message(), ReplyOf(stamp.status()));
     }

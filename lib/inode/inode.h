@@ -44,6 +44,8 @@ struct DirectoryState {
   uint64_t listing_pages = 1;  // what a complete listing is believed to cost
 };
 
+inline constexpr uint64_t kClosedHandle = 0;  // no handle has this id
+
 struct Inode {
   Inode(uint64_t ino, FileType type) : ino(ino), type(type) {}
 
@@ -77,7 +79,7 @@ struct Inode {
   bool conflict ABSL_GUARDED_BY(mu) = false;   // in lost+found
   bool exclusive ABSL_GUARDED_BY(mu) = false;  // made with O_EXCL and not committed yet
   uint32_t open_handles ABSL_GUARDED_BY(mu) = 0;
-  // Handles that staged what is not committed.
+  // Handles that staged what is not committed; kClosedHandle for those that are closed.
   std::set<uint64_t> stagers ABSL_GUARDED_BY(mu);
   int64_t staged_since_ns ABSL_GUARDED_BY(mu) = 0;
   int64_t last_staged_ns ABSL_GUARDED_BY(mu) = 0;

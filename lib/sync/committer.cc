@@ -102,8 +102,8 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   request.key = parts_.names->KeyOf(inode);
   request.commit_id = RandomId();
   absl::MutexLock node_lock(&inode->mu);
-  // While a commit is under way the generation it takes must not grow another upload; after a rename
-  // the key is another.
+  // While a commit is under way the generation it takes must not grow another upload; after a
+  // rename the key is another.
   if (inode->busy || inode->epoch != epoch) return nullptr;
   request.metadata = inode->metadata;
   StoreAttributes(inode->attributes, &request.metadata);
@@ -133,19 +133,24 @@ void Committer::DropEarlyUpload(const CallContext& call, const InodePtr& inode) 
 }
 
 void Committer::Forget(const InodePtr& inode) {
-  absl::MutexLock node_lock(&inode->mu);
-  const bool staged = inode->content != nullptr && inode->content->staged() && !inode->removed &&
-                      !inode->conflict;
-  absl::MutexLock lock(&mu_);
-  auto it = staged_.find(inode->ino);
-  if (it == staged_.end()) return;
-  if (staged) {  // written to while it was being committed
-    it->second.first_ns = it->second.last_ns;
-    it->second.backoff_ns = it->second.retry_ns = 0;
-  } else {
-    staged_.erase(it);
-    inode->stagers.clear();
+  std::shared_ptr<EarlyUpload> early;
+  {
+    absl::MutexLock node_lock(&inode->mu);
+    const bool staged = inode->content != nullptr && inode->content->staged() && !inode->removed &&
+                        !inode->conflict;
+    absl::MutexLock lock(&mu_);
+    auto it = staged_.find(inode->ino);
+    if (it == staged_.end()) return;
+    if (staged) {  // written to while it was being committed
+      it->second.first_ns = it->second.last_ns;
+      it->second.backoff_ns = it->second.retry_ns = 0;
+    } else {
+      early = std::move(it->second.early);
+      staged_.erase(it);
+      inode->stagers.clear();
+    }
   }
+  if (early != nullptr) early->Abort(CallContext());
 }
 
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
@@ -236,8 +241,8 @@ absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, cons
   return absl::OkStatus();
 }
 
-absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job,
-                             const absl::Status& status, DeferredEvents& events) {
+absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
+                             DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const absl::Status told = Annotate(status, absl::StrCat("/", path, " stays staged"));
   {
@@ -272,8 +277,7 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   const auto& ours = inode->unresolved;
   if (std::find(ours.begin(), ours.end(), id->second) == ours.end()) return false;
   S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
-  inode->content->Adopt(
-      std::make_shared<const Base>(key, info->stamp.version, info->size));
+  inode->content->Adopt(std::make_shared<const Base>(key, info->stamp.version, info->size));
   inode->committed = info->stamp;
   ++inode->epoch;
   return true;
@@ -292,8 +296,10 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
   {
     absl::MutexLock lock(&inode->mu);
     told = Error(inode->exclusive ? EEXIST : ESTALE,
-                 absl::StrCat("/", path, ": the store has another version, which wins; the staged "
-                              "bytes are in ", where, " (", status.message(), ")"),
+                 absl::StrCat("/", path,
+                              ": the store has another version, which wins; the staged "
+                              "bytes are in ",
+                              where, " (", status.message(), ")"),
                  ReplyOf(status));
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
@@ -335,14 +341,25 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
 absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory,
                                      bool unless_open) {
   std::vector<InodePtr> inodes;
+  absl::Status first_error;
   for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
        staged = NextStaged(staged.inode->ino)) {
     if (!parts_.names->IsWithin(staged.inode, directory)) continue;
+    const std::string path = parts_.names->PathOf(staged.inode);
     absl::MutexLock lock(&staged.inode->mu);
-    if (!unless_open || staged.inode->open_handles == 0) inodes.push_back(staged.inode);
+    const std::set<uint64_t>& stagers = staged.inode->stagers;
+    const bool open = std::any_of(stagers.begin(), stagers.end(),
+                                  [](uint64_t handle) { return handle != kClosedHandle; });
+    if (!unless_open || !open) {
+      inodes.push_back(staged.inode);
+    } else if (stagers.contains(kClosedHandle)) {
+      first_error.Update(
+          Error(EBUSY, absl::StrCat("/", path,
+                                    ": a handle that staged to it is still open; dropped, with "
+                                    "what closed handles had staged")));
+    }
   }
-  absl::Mutex mu;
-  absl::Status first_error;  // guarded by mu
+  absl::Mutex mu;  // of first_error, from here on
   ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
     const absl::Status status = Commit(call, inodes[i]);
     absl::MutexLock lock(&mu);
@@ -415,8 +432,7 @@ void Committer::CommitInBackground(const InodePtr& inode) {
   Entry& entry = it->second;
   entry.under_way = false;
   if (!status.ok()) {
-    entry.backoff_ns =
-        std::clamp(2 * entry.backoff_ns, kShortestBackoffNs, kLongestBackoffNs);
+    entry.backoff_ns = std::clamp(2 * entry.backoff_ns, kShortestBackoffNs, kLongestBackoffNs);
     entry.retry_ns = parts_.clock->MonotonicNanos() + entry.backoff_ns;
   }
   schedule_changed_.Signal();

@@ -1,5 +1,5 @@
-// Makes staged state the store's state: which inodes have changes, when they are committed, and what
-// becomes of a change that cannot be.
+// Makes staged state the store's state: which inodes have changes, when they are committed, and
+// what becomes of a change that cannot be.
 #ifndef S3FILES_LIB_SYNC_COMMITTER_H_
 #define S3FILES_LIB_SYNC_COMMITTER_H_
 
@@ -54,7 +54,7 @@ class Committer {
   // The same for an inode that the caller has made busy.
   absl::Status CommitBusy(const CallContext& call, const InodePtr& inode, DeferredEvents& events);
   // Everything staged within `directory`, several at a time. Returns the first error. `unless_open`
-  // leaves out files that have open handles.
+  // leaves out files to which an open handle has staged.
   absl::Status CommitWithin(const CallContext& call, const InodePtr& directory,
                             bool unless_open = false);
 

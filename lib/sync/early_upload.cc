@@ -142,9 +142,8 @@ absl::StatusOr<EarlyUpload::Result> EarlyUpload::Take(const CallContext& call) {
     Abandon();
     return status;
   }
-  std::sort(done_.begin(), done_.end(), [](const Part& a, const Part& b) {
-    return a.uploaded.number < b.uploaded.number;
-  });
+  std::sort(done_.begin(), done_.end(),
+            [](const Part& a, const Part& b) { return a.uploaded.number < b.uploaded.number; });
   return Result{std::exchange(upload_id_, ""), std::move(done_)};
 }
 

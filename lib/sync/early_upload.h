@@ -43,11 +43,11 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
     UploadedPart uploaded;
   };
   struct Result {
-    std::string upload_id;  // empty: there is no upload
+    std::string upload_id;    // empty: there is no upload
     std::vector<Part> parts;  // those that were uploaded, by number; failed ones are missing
   };
-  // Advance does nothing from now on. To be called before the generation is frozen: what comes after
-  // it is another file.
+  // Advance does nothing from now on. To be called before the generation is frozen: what comes
+  // after it is another file.
   void Stop();
   // Stops it and waits for the parts under way. The upload is the caller's to complete or abort. On
   // error (ETIMEDOUT, ECANCELED) it is as after Abort.
@@ -75,13 +75,13 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
 
   absl::Mutex mu_;  // before the content's
   absl::CondVar idle_;
-  bool started_ ABSL_GUARDED_BY(mu_) = false;  // the first part has been scheduled
-  bool over_ ABSL_GUARDED_BY(mu_) = false;     // taken, or could not be created
+  bool started_ ABSL_GUARDED_BY(mu_) = false;    // the first part has been scheduled
+  bool over_ ABSL_GUARDED_BY(mu_) = false;       // taken, or could not be created
   bool abandoned_ ABSL_GUARDED_BY(mu_) = false;  // the task that ends last aborts the upload
   std::string upload_id_ ABSL_GUARDED_BY(mu_);
   uint64_t scheduled_end_ ABSL_GUARDED_BY(mu_) = 0;
   uint32_t next_number_ ABSL_GUARDED_BY(mu_) = 1;
-  int pending_ ABSL_GUARDED_BY(mu_) = 0;  // tasks
+  int pending_ ABSL_GUARDED_BY(mu_) = 0;                                      // tasks
   std::vector<std::pair<uint32_t, ByteRange>> waiting_ ABSL_GUARDED_BY(mu_);  // for the upload id
   std::vector<Part> done_ ABSL_GUARDED_BY(mu_);
 };

@@ -56,7 +56,7 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
   if (inode->removed) return Known::kGone;
   *epoch = inode->epoch;
   return freshness == Freshness::kRecent && Recent(inode->validated_ns) ? Known::kAnswer
-                                                                       : Known::kAsk;
+                                                                        : Known::kAsk;
 }
 
 absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePtr& directory,
@@ -64,19 +64,20 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
   const std::string key = names_->ChildKey(directory, name);
   while (true) {
     InodePtr known = names_->Child(directory, name);
-    uint64_t epoch = 0;
     {
       absl::MutexLock lock(&directory->mu);
       if (directory->directory.local) return known;
     }
     if (known == names_->lost_and_found()) return known;
-    if (known != nullptr) {
-      S3FILES_ASSIGN_OR_RETURN(const Known recalled, Recall(call, known, freshness, &epoch));
-      if (recalled == Known::kAnswer) return known;
-      if (recalled == Known::kGone) continue;
-    }
+    // A name that is being asked for has an inode, so that a creation, rename or removal of ours
+    // meanwhile shows in its epoch.
+    if (known == nullptr) known = names_->Bind(directory, name, FileType::kFile);
+    uint64_t epoch = 0;
+    S3FILES_ASSIGN_OR_RETURN(const Known recalled, Recall(call, known, freshness, &epoch));
+    if (recalled == Known::kAnswer) return known;
+    if (recalled == Known::kGone) continue;
 
-    if (known != nullptr && known->type == FileType::kDirectory) {
+    if (known->type == FileType::kDirectory) {
       std::optional<Stamp> marker;
       S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
       if (exists) {
@@ -92,7 +93,10 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
         }
       }
       names_->Unbind(known);
-      known = nullptr;
+      known = names_->Bind(directory, name, FileType::kFile);
+      if (known->type != FileType::kFile) continue;
+      absl::MutexLock lock(&known->mu);
+      epoch = known->epoch;
     }
 
     absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
@@ -102,7 +106,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       return file;
     }
     if (ErrnoOf(file.status()) != ENOENT) return file.status();
-    if (known != nullptr && !NoteGone(known, epoch)) continue;
+    if (!NoteGone(known, epoch)) continue;
 
     std::optional<Stamp> marker;
     S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
@@ -121,7 +125,7 @@ absl::StatusOr<InodePtr> Importer::LookupFile(const CallContext& call, const Ino
                                               const InodePtr& known, uint64_t epoch) {
   const std::string key = names_->ChildKey(directory, name);
   bool with_bytes = freshness == Freshness::kNowToRead;
-  if (with_bytes && known != nullptr) {
+  if (with_bytes) {
     absl::MutexLock lock(&known->mu);
     const BasePtr base = known->content == nullptr ? nullptr : known->content->base();
     with_bytes = base == nullptr || !fetcher_->Resident(*base);
@@ -131,8 +135,7 @@ absl::StatusOr<InodePtr> Importer::LookupFile(const CallContext& call, const Ino
     S3FILES_ASSIGN_OR_RETURN(opened, fetcher_->Open(call, key));
   } else {
     S3FILES_ASSIGN_OR_RETURN(opened.info, store_->Head(call, key));
-    opened.base =
-        std::make_shared<const Base>(key, opened.info.stamp.version, opened.info.size);
+    opened.base = std::make_shared<const Base>(key, opened.info.stamp.version, opened.info.size);
   }
   return Import(directory, name, known, epoch, std::move(opened));
 }
@@ -140,10 +143,10 @@ absl::StatusOr<InodePtr> Importer::LookupFile(const CallContext& call, const Ino
 InodePtr Importer::Import(const InodePtr& directory, absl::string_view name, const InodePtr& known,
                           uint64_t epoch, Fetcher::Opened&& opened) {
   const FileType type = AttributesOf(opened.info, false, policy_.defaults).type;
-  if (known != nullptr && known->type == type) {
+  if (known->type == type) {
     return ImportInto(known, epoch, std::move(opened)) ? known : nullptr;
   }
-  if (known != nullptr && !NoteGone(known, epoch)) return nullptr;  // became another type
+  if (!NoteGone(known, epoch)) return nullptr;  // became another type
   InodePtr inode = names_->Bind(directory, name, type);
   if (inode->type != type) return nullptr;
   // Where another thread bound it first, what that one learned may be newer than what we did.
@@ -175,6 +178,7 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
 bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   {
     absl::MutexLock lock(&inode->mu);
+    if (inode->removed) return true;  // who asked at the same time was told the same
     if (inode->busy || inode->epoch != epoch) return false;
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return false;
     inode->removed = true;
@@ -283,8 +287,7 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
   for (const ListedObject& object : page.objects) {
     if (object.key == request.prefix) {
       marker = object.stamp;
-    } else if (object.key != leaving &&
-               !absl::StartsWith(object.key, absl::StrCat(leaving, "/"))) {
+    } else if (object.key != leaving && !absl::StartsWith(object.key, absl::StrCat(leaving, "/"))) {
       ++others;
     }
   }
@@ -384,15 +387,15 @@ absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodeP
 }
 
 absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
-                                                  const InodePtr& directory,
-                                                  absl::string_view name) {
+                                                  const InodePtr& directory, absl::string_view name,
+                                                  bool enforced) {
   {
     absl::MutexLock lock(&directory->mu);
     if (directory->directory.local) {
       return Error(EROFS, absl::StrCat("nothing can be made in /", names_->PathOf(directory)));
     }
   }
-  if (names_->Child(directory, name) == nullptr) {
+  if (enforced && names_->Child(directory, name) == nullptr) {
     S3FILES_ASSIGN_OR_RETURN(const bool listed, KnowListing(call, directory));
     if (listed) {
       absl::MutexLock lock(&directory->mu);

@@ -27,9 +27,9 @@ struct ImportPolicy {
 
 // How sure an answer must be. Inodes with staged changes are joined, never asked for.
 enum class Freshness : uint8_t {
-  kRecent,      // an answer within the attribute timeout will do
-  kNow,         // ask the store
-  kNowToRead,   // ask, and bring the first bytes with the answer where they are not resident
+  kRecent,     // an answer within the attribute timeout will do
+  kNow,        // ask the store
+  kNowToRead,  // ask, and bring the first bytes with the answer where they are not resident
 };
 
 // Thread-safe.
@@ -50,11 +50,11 @@ class Importer {
   absl::StatusOr<InodePtr> Lookup(const CallContext& call, const InodePtr& directory,
                                   absl::string_view name, Freshness freshness);
 
-  // As Lookup(kNow), for a name that is to be made: an absence may be as old as the attribute
-  // timeout, since the commit's precondition enforces it. Null: it is absent, and the directory
-  // exists. ENOENT: the directory does not exist.
+  // As Lookup(kNow), for a name that is to be made. `enforced`: an absence may be as old as the
+  // attribute timeout, since the commit's precondition enforces it. Null: it is absent, and the
+  // directory exists. ENOENT: the directory does not exist.
   absl::StatusOr<InodePtr> LookupToCreate(const CallContext& call, const InodePtr& directory,
-                                          absl::string_view name);
+                                          absl::string_view name, bool enforced = true);
 
   // ENOENT unless the directory exists; at most one LIST.
   absl::Status CheckDirectory(const CallContext& call, const InodePtr& directory);

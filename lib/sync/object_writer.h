@@ -46,10 +46,9 @@ class ObjectWriter {
         guard_(guard),
         policy_(policy) {}
 
-  // Returns the stamp of the object written. On failure the key holds what it held, and no upload is
-  // left behind, except that after EIO, ETIMEDOUT or ECANCELED the write may have happened: then the
-  // object carries the commit id.
-  // ESTALE, EEXIST: the key does not hold `expected`. EFBIG.
+  // Returns the stamp of the object written. On failure the key holds what it held, and no upload
+  // is left behind, except that after EIO, ETIMEDOUT or ECANCELED the write may have happened: then
+  // the object carries the commit id. ESTALE, EEXIST: the key does not hold `expected`. EFBIG.
   absl::StatusOr<Stamp> Write(const CallContext& call, const WriteJob& job);
 
   // As Write, for bytes that the store has already.
@@ -68,8 +67,8 @@ class ObjectWriter {
                                   const std::string& upload_id, std::vector<Step> steps);
   absl::Status Carry(const CallContext& call, const WriteJob& job, const std::string& upload_id,
                      std::vector<Step>& steps);
-  absl::Status CarryStep(const CallContext& call, const WriteJob& job,
-                         const std::string& upload_id, Step& step);
+  absl::Status CarryStep(const CallContext& call, const WriteJob& job, const std::string& upload_id,
+                         Step& step);
   absl::StatusOr<Stamp> WriteParts(const CallContext& call, const WriteJob& job, WritePlan plan);
   void Abort(const std::string& key, const std::string& upload_id);
 

@@ -275,7 +275,9 @@ TEST_F(CommitTest, W6WhatIsWrittenDuringACommitIsInTheNext) {
 // [W4] [W6] Where the first commit fails the second one has both generations.
 TEST_F(CommitTest, W6AFailedCommitMergesWithWhatCameMeanwhile) {
   std::mt19937 random(7);
-  const auto below = [&](uint64_t n) { return std::uniform_int_distribution<uint64_t>(0, n)(random); };
+  const auto below = [&](uint64_t n) {
+    return std::uniform_int_distribution<uint64_t>(0, n)(random);
+  };
   for (int round = 0; round < 20; ++round) {
     const std::string path = "f" + std::to_string(round);
     std::string model = Noise(3 * kBlockSize, round);

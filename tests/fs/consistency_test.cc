@@ -49,7 +49,8 @@ TEST_F(ConsistencyTest, C1OpenForWritingRevalidatesToo) {
 // [C1] The store's state is asked for by the open itself, not taken from an earlier reply.
 TEST_F(ConsistencyTest, C1AReplyUnderWayWhenTheFileChangesIsNotTheLastWord) {
   bucket_.Put(kFile, "one");
-  here_.store().Run(Op::kGet, [&] { bucket_.Put(kFile, "two"); }, FaultyStore::kAfter);
+  here_.store().Run(
+      Op::kGet, [&] { bucket_.Put(kFile, "two"); }, FaultyStore::kAfter);
   std::unique_ptr<Handle> early = here_.Open(kFile);
   EXPECT_EQ(here_.ReadFile(kFile), "two");
   EXPECT_EQ(here_.Read(*early), "one") << "its bytes are resident";
@@ -119,7 +120,8 @@ TEST_F(ConsistencyTest, C2AReadDuringOwnCommitIsNotStale) {
   std::thread reader;
   absl::Notification told, read;
   std::string bytes;
-  here_.store().Run(Op::kGet, [&] { told.Notify(); }, FaultyStore::kAfter);
+  here_.store().Run(
+      Op::kGet, [&] { told.Notify(); }, FaultyStore::kAfter);
   auto overtaken = [&] {
     reader = std::thread([&] {
       bytes = here_.Read(*handle, 3 * kBlockSize, 100);
@@ -198,15 +200,15 @@ TEST_F(ConsistencyTest, C3ReadsAndWritesAreAtomic) {
 TEST_F(ConsistencyTest, C4AnAbsenceIsBelievedForTheAttributeTimeoutButNeverOverwrites) {
   ASSERT_TRUE(here_.WriteFile("a", "").ok());  // the directory is listed now
   bucket_.Put(kFile, "foreign");
-  std::unique_ptr<Handle> handle = here_.Create(kFile);
-  ASSERT_TRUE(here_.Write(*handle, 0, "mine").ok());
-  EXPECT_EQ(ErrnoOf(here_.Close(std::move(handle))), ESTALE);
+  EXPECT_EQ(ErrnoOf(here_.WriteFile(kFile, "mine")), ESTALE);
   EXPECT_EQ(bucket_.Get(kFile), "foreign");
 
   bucket_.Put("g", "foreign");
+  const std::unique_ptr<Handle> handle = here_.Create("g");
+  EXPECT_EQ(here_.Read(*handle), "foreign") << "where its bytes matter, it is asked for";
+  bucket_.Put("h", "foreign");
   clock_.Advance(absl::Seconds(2));
-  handle = here_.Create("g");
-  EXPECT_EQ(here_.Read(*handle), "foreign") << "the listing is too old to be believed";
+  EXPECT_TRUE(here_.WriteFile("h", "mine").ok()) << "the listing is too old to be believed";
 }
 
 // [C4]

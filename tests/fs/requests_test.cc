@@ -41,12 +41,13 @@ TEST_F(RequestsTest, CreatingFiles) {
   EXPECT_EQ(host_.Requests(), "LIST , PUT d1");
   ASSERT_TRUE(host_.WriteFile("d2", "bytes").ok());
   EXPECT_EQ(host_.Requests(), "PUT d2");
-  std::unique_ptr<Handle> handle = host_.Create("d3");
-  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  ASSERT_TRUE(host_.WriteFile("d3", "").ok());
   EXPECT_EQ(host_.Requests(), "PUT d3") << "an empty file, too";
+  EXPECT_TRUE(host_.Close(host_.Create("d4")).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD d4, LIST d4/, PUT d4") << "its bytes would matter";
   clock_.Advance(absl::Seconds(2));
-  ASSERT_TRUE(host_.WriteFile("d4", "bytes").ok());
-  EXPECT_EQ(host_.Requests(), "LIST , PUT d4");
+  ASSERT_TRUE(host_.WriteFile("d5", "bytes").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , PUT d5");
 }
 
 TEST_F(RequestsTest, OverwritingAFile) {

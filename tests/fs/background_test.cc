@@ -1,0 +1,121 @@
+// Commits that nobody waits for: [D2] of SEMANTICS.md. Delays are real, and short.
+#include <thread>
+
+#include "tests/fs/host.h"
+
+namespace s3files {
+namespace {
+
+constexpr char kFile[] = "f";
+constexpr int64_t kMillisecond = 1'000'000;
+
+FileSystemOptions After(int64_t delay_ms, int64_t max_age_ms = 3'600'000) {
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = delay_ms * kMillisecond;
+  options.commit.max_age_ns = max_age_ms * kMillisecond;
+  return options;
+}
+
+// [D2]
+TEST(BackgroundCommitTest, D2CloseCommitsWithoutADelay) {
+  Bucket bucket;
+  Host host(bucket);
+  ASSERT_TRUE(host.WriteFile(kFile, "bytes").ok());
+  EXPECT_EQ(bucket.Get(kFile), "bytes");
+}
+
+// [D2]
+TEST(BackgroundCommitTest, D2ADelayedFileIsCommittedByItself) {
+  Bucket bucket;
+  Host host(bucket, After(30));
+  ASSERT_TRUE(host.WriteFile(kFile, "bytes").ok());
+  EXPECT_EQ(host.ReadFile(kFile), "bytes");
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kCommitted, 1));
+  EXPECT_EQ(bucket.Get(kFile), "bytes");
+  EXPECT_EQ(host.fs().GetStats().staged_files, 0u);
+  EXPECT_EQ(host.fs().GetStats().commits.commits, 1u);
+}
+
+// [D2]
+TEST(BackgroundCommitTest, D2CommitMaxAgeEndsTheWaitForAPause) {
+  Bucket bucket;
+  Host host(bucket, After(3'600'000, 40));
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  while (host.store().count(Op::kPut) == 0) {  // writing never pauses
+    ASSERT_TRUE(host.Write(*handle, 0, "bytes").ok());
+  }
+  EXPECT_TRUE(host.AwaitEvents(EventKind::kCommitted, 1));
+  EXPECT_TRUE(host.Close(std::move(handle)).ok());
+}
+
+// [D2] Failures are retried, and told by status, by an event and by the next fsync or close.
+TEST(BackgroundCommitTest, D2AFailureIsToldOnceAndRetried) {
+  Bucket bucket;
+  Host host(bucket, After(10));
+  host.store().Fail(Op::kPut, Error(EACCES, "refused"));
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  ASSERT_TRUE(host.Write(*handle, 0, "bytes").ok());
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kCommitFailed, 1));
+  EXPECT_EQ(host.Status(kFile).state, FileSystem::State::kFailed);
+  EXPECT_EQ(ErrnoOf(host.Status(kFile).last_error), EACCES);
+  EXPECT_EQ(ErrnoOf(host.Close(std::move(handle))), EACCES);
+  EXPECT_TRUE(host.Close(host.Open(kFile, kOpenWrite)).ok()) << "told once";
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kCommitted, 1));
+  EXPECT_EQ(bucket.Get(kFile), "bytes");
+  EXPECT_EQ(host.Status(kFile).state, FileSystem::State::kClean);
+}
+
+// [D2] [W3]
+TEST(BackgroundCommitTest, D2AConflictInTheBackgroundIsToldByTheNextSync) {
+  Bucket bucket;
+  Host host(bucket, After(30));
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  bucket.Put(kFile, "foreign");
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kConflict, 1));
+  EXPECT_EQ(ErrnoOf(host.Sync(*handle)), ESTALE);
+  EXPECT_EQ(ErrnoOf(host.Close(std::move(handle))), ESTALE);
+  EXPECT_EQ(host.ReadFile(kFile), "foreign");
+}
+
+// [D2] Writing meanwhile makes another commit, not an endless one.
+TEST(BackgroundCommitTest, D2WhatIsWrittenDuringABackgroundCommitIsCommittedToo) {
+  Bucket bucket;
+  Host host(bucket, After(10));
+  host.store().Hold(Op::kPut);
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  ASSERT_TRUE(host.Write(*handle, 0, "one").ok());
+  ASSERT_TRUE(host.store().AwaitHeld(Op::kPut));
+  ASSERT_TRUE(host.Append(*handle, " two").ok());
+  host.store().ReleaseAll();
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kCommitted, 2));
+  EXPECT_EQ(bucket.Get(kFile), "one two");
+  EXPECT_EQ(host.store().count(Op::kPut), 2);
+  EXPECT_TRUE(host.Close(std::move(handle)).ok());
+}
+
+// [D2] Names of committed files change at once, whatever the delay.
+TEST(BackgroundCommitTest, D2NamesDoNotWait) {
+  Bucket bucket;
+  bucket.Put("a", "a");
+  bucket.Put("b", "b");
+  Host host(bucket, After(3'600'000));
+  ASSERT_TRUE(host.MakeDirectory("d").ok());
+  ASSERT_TRUE(host.Rename("a", "d/a").ok());
+  ASSERT_TRUE(host.Unlink("b").ok());
+  EXPECT_EQ(bucket.Keys(), (std::vector<std::string>{"d/", "d/a"}));
+}
+
+// [D2] A file that goes while its commit is due, and one that never was committed.
+TEST(BackgroundCommitTest, D2RemovedFilesAreNotCommitted) {
+  Bucket bucket;
+  Host host(bucket, After(20));
+  ASSERT_TRUE(host.WriteFile(kFile, "bytes").ok());
+  ASSERT_TRUE(host.Unlink(kFile).ok());
+  ASSERT_TRUE(host.WriteFile("other", "bytes").ok());
+  ASSERT_TRUE(host.AwaitEvents(EventKind::kCommitted, 1));
+  EXPECT_EQ(bucket.Keys(), std::vector<std::string>{"other"});
+  EXPECT_EQ(host.fs().GetStats().staged_files, 0u);
+}
+
+}  // namespace
+}  // namespace s3files

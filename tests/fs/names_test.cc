@@ -1,0 +1,344 @@
+// Names: [N1]..[N7] of SEMANTICS.md.
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/fs/host.h"
+
+namespace s3files {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class NamesTest : public testing::Test {
+ protected:
+  std::vector<std::string> After(absl::string_view name, size_t most) {
+    std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+    const auto entries =
+        host_.fs().ReadDirectory(CallContext(), *root, most, 0, std::string(name), 0);
+    Names names;
+    for (const DirectoryEntry& entry : entries.value()) names.push_back(entry.name);
+    EXPECT_TRUE(host_.Close(std::move(root)).ok());
+    return names;
+  }
+
+  ManualClock clock_;
+  Bucket bucket_;
+  Host host_{bucket_, Host::Options(), &clock_};
+  Host other_{bucket_, Host::Options(), &clock_};
+};
+
+// [N1]
+TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
+  bucket_.Put("a/b/c", "deep");
+  EXPECT_EQ(host_.List("/"), Names{"a"});
+  EXPECT_EQ(host_.List("a"), Names{"b"});
+  EXPECT_EQ(host_.Stat("a/b")->attributes.type, FileType::kDirectory);
+  EXPECT_EQ(host_.ReadFile("/a/./b//../b/c"), "deep");
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  EXPECT_EQ(bucket_.Get("d/"), "");
+  EXPECT_TRUE(host_.List("d").empty());
+  EXPECT_EQ(other_.Stat("d")->attributes.type, FileType::kDirectory);
+
+  EXPECT_EQ(ErrnoOf(host_.WriteFile("none/f", "")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.MakeDirectory("none/d")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.MakeDirectory("d")), EEXIST);
+  EXPECT_EQ(ErrnoOf(host_.MakeDirectory("a")), EEXIST);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("a", kOpenWrite)), EISDIR);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("a/b/c", kOpenDirectory)), ENOTDIR);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("a/b/c/", kOpenRead)), ENOTDIR);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("a/b/c/d", kOpenRead)), ENOTDIR);
+  EXPECT_EQ(ErrnoOf(host_.Unlink("a")), EISDIR);
+  EXPECT_EQ(ErrnoOf(host_.Rename("a", "x")), ENOTSUP);
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("a/b/c")), ENOTDIR);
+}
+
+// [N1]
+TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
+  bucket_.Put("a", "hidden");
+  bucket_.Put("a-1", "");
+  bucket_.Put("a/x", "");
+  EXPECT_EQ(host_.List("/"), (Names{"a-1", "a"}));
+  EXPECT_EQ(host_.fs().GetStats().keys_skipped, 1u);
+  ASSERT_EQ(host_.events(EventKind::kKeySkipped).size(), 1u);
+  EXPECT_EQ(host_.events(EventKind::kKeySkipped)[0].path, "a");
+  EXPECT_EQ(other_.ReadFile("a"), "hidden");
+}
+
+// [N2]
+TEST_F(NamesTest, N2ADirectoryOutlivesItsLastChild) {
+  bucket_.Put("unlinked/f", "");
+  bucket_.Put("moved/f", "");
+  bucket_.Put("outer/inner/", "");
+  ASSERT_TRUE(host_.Unlink("unlinked/f").ok());
+  ASSERT_TRUE(host_.Rename("moved/f", "f").ok());
+  ASSERT_TRUE(host_.RemoveDirectory("outer/inner").ok());
+  EXPECT_EQ(bucket_.Keys(), (Names{"f", "moved/", "outer/", "unlinked/"}));
+  EXPECT_EQ(other_.List("/"), (Names{"f", "moved", "outer", "unlinked"}));
+  for (const char* path : {"unlinked", "moved", "outer"}) {
+    EXPECT_TRUE(host_.RemoveDirectory(path).ok()) << path;
+  }
+  EXPECT_EQ(bucket_.Keys(), Names{"f"});
+}
+
+// [N2] A marker that somebody else makes meanwhile is not overwritten.
+TEST_F(NamesTest, N2AForeignMarkerKeepsItsAttributes) {
+  bucket_.Put("d/f", "");
+  ObjectMetadata theirs;
+  theirs.user[kOwnerName] = "4711";
+  host_.store().Run(Op::kPut, [&] { bucket_.Put("d/", "", theirs); });
+  EXPECT_TRUE(host_.Unlink("d/f").ok());
+  EXPECT_EQ(other_.Stat("d")->attributes.uid, 4711u);
+}
+
+TEST_F(NamesTest, DirectoriesThatAreNotEmptyStay) {
+  bucket_.Put("d/", "");
+  bucket_.Put("d/f", "");
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("d")), ENOTEMPTY);
+  ASSERT_TRUE(host_.Unlink("d/f").ok());
+  std::unique_ptr<Handle> staged = host_.Create("d/staged");
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("d")), ENOTEMPTY);
+  ASSERT_TRUE(host_.Abandon(std::move(staged)).ok());
+  EXPECT_TRUE(host_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("d")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("/")), EBUSY);
+  EXPECT_EQ(ErrnoOf(host_.WriteFile("d/f", "")), ENOENT);
+}
+
+// [N3]
+TEST_F(NamesTest, N3AnUnlinkedFileIsReadOnAndNeverPublished) {
+  ASSERT_TRUE(host_.WriteFile("f", "resident").ok());
+  std::unique_ptr<Handle> handle = host_.Open("f", kOpenRead | kOpenWrite);
+  ASSERT_TRUE(host_.Write(*handle, 0, "RE").ok());
+  ASSERT_TRUE(host_.Unlink("f").ok());
+  EXPECT_EQ(host_.Read(*handle), "REsident");
+  EXPECT_TRUE(host_.Append(*handle, "!").ok());
+  EXPECT_EQ(host_.Read(*handle), "REsident!");
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("f", kOpenRead)), ENOENT);
+  ASSERT_TRUE(host_.WriteFile("f", "another").ok());
+  EXPECT_TRUE(host_.Sync(*handle).ok());
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get("f"), "another");
+}
+
+// [N3]
+TEST_F(NamesTest, N3AReplacedFileIsReadOnOrStale) {
+  const std::string large = Noise(3 * kBlockSize);
+  bucket_.Put("f", large);
+  ASSERT_TRUE(host_.WriteFile("new", "new").ok());
+  std::unique_ptr<Handle> handle = host_.Open("f", kOpenRead | kOpenWrite);
+  EXPECT_EQ(host_.Read(*handle, 0, 9), large.substr(0, 9));
+  ASSERT_TRUE(host_.Rename("new", "f").ok());
+  EXPECT_EQ(host_.Read(*handle, 5, 9), large.substr(5, 9)) << "resident";
+  EXPECT_EQ(host_.Read(*handle, 2 * kBlockSize, 1), absl::StrCat("errno ", ESTALE));
+  EXPECT_EQ(host_.ReadFile("f"), "new");
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get("f"), "new");
+}
+
+// [N4]
+TEST_F(NamesTest, N4TheBytesStandUnderOneOfTheNamesAtEveryInstant) {
+  bucket_.Put("from", "bytes");
+  bucket_.Put("to", "old");
+  auto both = [&] {
+    EXPECT_EQ(bucket_.Get("from"), "bytes");
+    EXPECT_EQ(bucket_.Get("to"), "bytes");
+  };
+  host_.store().Run(Op::kCopy, both, FaultyStore::kAfter);
+  std::unique_ptr<Handle> handle = host_.Open("from", kOpenRead | kOpenWrite);
+  ASSERT_TRUE(host_.Rename("from", "to").ok());
+  EXPECT_EQ(bucket_.Keys(), Names{"to"});
+  ASSERT_TRUE(host_.Append(*handle, "!").ok());
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get("to"), "bytes!") << "open handles follow";
+}
+
+// [N4]
+TEST_F(NamesTest, N4AFailureInBetweenLeavesBothAndSaysSo) {
+  bucket_.Put("from", Noise(3 * kBlockSize));
+  std::unique_ptr<Handle> handle = host_.Open("from");
+  host_.store().Fail(Op::kDelete, Error(EACCES, "refused"));
+  const absl::Status status = host_.Rename("from", "to");
+  EXPECT_EQ(ErrnoOf(status), EACCES);
+  EXPECT_TRUE(absl::StrContains(status.message(), "both exist")) << status;
+  EXPECT_EQ(bucket_.Keys(), (Names{"from", "to"}));
+  EXPECT_EQ(host_.Read(*handle), Noise(3 * kBlockSize));
+  EXPECT_EQ(host_.Stat("to")->size, 3 * kBlockSize);
+  EXPECT_TRUE(host_.Rename("from", "to").ok()) << "trying again finishes";
+  EXPECT_EQ(bucket_.Keys(), Names{"to"});
+  EXPECT_EQ(host_.Read(*handle), Noise(3 * kBlockSize));
+}
+
+// [N4]
+TEST_F(NamesTest, N4BothPreconditionsHold) {
+  bucket_.Put("from", "one");
+  bucket_.Put("to", "old");
+  host_.ReadFile("from");
+  bucket_.Put("from", "two");
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), ESTALE) << "the source has changed";
+  host_.store().Run(Op::kCopy, [&] { bucket_.Put("to", "foreign"); });
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), ESTALE) << "the target has changed";
+  EXPECT_EQ(bucket_.Get("to"), "foreign");
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to", false)), EEXIST);
+  EXPECT_TRUE(host_.Rename("from", "to").ok());
+  EXPECT_EQ(bucket_.Get("to"), "two");
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "x")), ENOENT);
+  EXPECT_TRUE(host_.Rename("to", "to").ok());
+}
+
+// [N4] Staged bytes of the source are committed first.
+TEST_F(NamesTest, N4AStagedChangeGoesAlong) {
+  bucket_.Put("from", "bytes");
+  std::unique_ptr<Handle> handle = host_.Open("from", kOpenWrite);
+  ASSERT_TRUE(host_.Append(*handle, "+").ok());
+  ASSERT_TRUE(host_.Rename("from", "to").ok());
+  EXPECT_EQ(bucket_.Get("to"), "bytes+");
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Keys(), Names{"to"});
+}
+
+// [N5]
+TEST_F(NamesTest, N5KeysThatAreNoPathsAreNotListed) {
+  for (const char* key : {"/x", "a//b", "./x", "../x", "ok"}) bucket_.Put(key, "");
+  bucket_.Put(std::string(256, 'n'), "");
+  EXPECT_EQ(host_.List("/"), (Names{"a", "ok"}));
+  EXPECT_EQ(host_.fs().GetStats().keys_skipped, 4u);
+  EXPECT_EQ(host_.events(EventKind::kKeySkipped).size(), 4u);
+  EXPECT_TRUE(host_.List("a").empty());
+  EXPECT_EQ(ErrnoOf(host_.WriteFile(std::string(256, 'n'), "")), ENAMETOOLONG);
+  std::string deep;
+  for (int i = 0; i < 6; ++i) deep += std::string(200, 'd') + "/";
+  EXPECT_EQ(ErrnoOf(host_.WriteFile(deep + "f", "")), ENAMETOOLONG);
+}
+
+// [N5]
+TEST_F(NamesTest, N5NoPathLeavesThePrefix) {
+  bucket_.Put("secret", "outside");
+  bucket_.Put("home/f", "inside");
+  FileSystemOptions options = Host::Options();
+  options.prefix = "home/";
+  Host host(bucket_, options);
+  EXPECT_EQ(host.List("/"), Names{"f"});
+  EXPECT_EQ(host.ReadFile("../f"), "inside");
+  EXPECT_EQ(host.ReadFile("../secret"), absl::StrCat("errno ", ENOENT));
+  EXPECT_EQ(host.ReadFile("/../../secret"), absl::StrCat("errno ", ENOENT));
+  ASSERT_TRUE(host.WriteFile("../g", "").ok());
+  EXPECT_EQ(bucket_.Keys(), (Names{"home/f", "home/g", "secret"}));
+}
+
+// [N6]
+TEST_F(NamesTest, N6ListingsOfManyPagesGiveEveryEntryOnceInOrder) {
+  Names expected;
+  for (int i = 0; i < 2300; ++i) {
+    expected.push_back(absl::StrFormat("%05d", i));
+    bucket_.Put(i % 7 == 0 ? expected.back() + "/x" : expected.back(), "");
+  }
+  std::unique_ptr<Handle> staged = host_.Create("01000-staged");
+  expected.insert(expected.begin() + 1000, "01000-staged");  // "-" is before "/"
+  host_.Requests();
+  EXPECT_EQ(host_.List("/", 700), expected);
+  EXPECT_EQ(host_.store().count(Op::kList), 3);
+  EXPECT_EQ(host_.List("/", 1), expected);
+  EXPECT_EQ(After("01999", 2), (Names{"02000", "02001"}));
+  EXPECT_EQ(After("01000", 1), Names{"01001"});
+  EXPECT_EQ(After("01000-a", 2), (Names{"01000-staged", "01000"}));
+  EXPECT_TRUE(After("02299", 5).empty());
+}
+
+// [N6] Cookies name a position for as long as the handle is open, in any order.
+TEST_F(NamesTest, N6CookiesCanBeReturnedTo) {
+  for (int i = 0; i < 1500; ++i) bucket_.Put(absl::StrFormat("%05d", i), "");
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  auto read = [&](size_t most, uint64_t cookie) {
+    return host_.fs().ReadDirectory(CallContext(), *root, most, cookie, std::nullopt, 0);
+  };
+  std::vector<DirectoryEntry> all = read(2000, 0).value();
+  ASSERT_EQ(all.size(), 1500u);
+  for (const size_t at : {1400u, 3u, 999u, 1000u, 1001u, 0u}) {
+    EXPECT_EQ(read(1, all[at].cookie)->at(0).name, all[at + 1].name) << at;
+  }
+  EXPECT_EQ(ErrnoOf(read(1, 99999).status()), EINVAL);
+  // Reading by name in between does not move what cookies mean.
+  const auto by_name = host_.fs().ReadDirectory(CallContext(), *root, 4, 0, "01000", 0);
+  EXPECT_EQ(by_name->at(0).name, "01001");
+  EXPECT_EQ(read(1, all[3].cookie)->at(0).name, all[4].name);
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
+// [N6]
+TEST_F(NamesTest, N6WhatIsCommittedOrRemovedMeanwhileIsSeenOnceAtMost) {
+  for (const char* key : {"a", "b", "y", "z"}) bucket_.Put(key, "");
+  std::unique_ptr<Handle> staged = host_.Create("m");
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  Names names;
+  uint64_t cookie = 0;
+  for (int step = 0;; ++step) {
+    const auto entries =
+        host_.fs().ReadDirectory(CallContext(), *root, 1, cookie, std::nullopt, 0).value();
+    if (entries.empty()) break;
+    names.push_back(entries[0].name);
+    cookie = entries[0].cookie;
+    if (step == 0) {
+      ASSERT_TRUE(host_.Close(std::move(staged)).ok());
+    }
+  }
+  EXPECT_EQ(names, (Names{"a", "b", "m", "y", "z"}));
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
+// [N6] An error in the middle loses no entry.
+TEST_F(NamesTest, N6AListingThatFailsCanGoOn) {
+  for (int i = 0; i < 2100; ++i) bucket_.Put(absl::StrFormat("%05d", i), "");
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  host_.store().Fail(Op::kList, Error(EIO, "refused"), FaultyStore::kBefore, 2);
+  size_t seen = 0;
+  int failures = 0;
+  for (uint64_t cookie = 0;;) {
+    const auto entries =
+        host_.fs().ReadDirectory(CallContext(), *root, 1500, cookie, std::nullopt, 0);
+    if (!entries.ok()) {
+      ASSERT_EQ(++failures, 1);
+      continue;
+    }
+    if (entries->empty()) break;
+    for (const DirectoryEntry& entry : *entries) {
+      EXPECT_EQ(entry.name, absl::StrFormat("%05d", seen++));
+    }
+    cookie = entries->back().cookie;
+  }
+  EXPECT_EQ(failures, 1);
+  EXPECT_EQ(seen, 2100u);
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
+// [N7]
+TEST_F(NamesTest, N7AttributesAreStoredAsAmazonDoes) {
+  host_.call.identity = Identity{1001, 1002, {}};
+  host_.call.umask = 027;
+  ASSERT_TRUE(host_.WriteFile("f", "x").ok());
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  std::map<std::string, std::string> user = bucket_.Head("f").metadata.user;
+  EXPECT_EQ(user["file-owner"], "1001");
+  EXPECT_EQ(user["file-group"], "1002");
+  EXPECT_EQ(user["file-permissions"], "0100640");
+  EXPECT_EQ(user["file-mtime"], absl::StrCat(clock_.WallNanos(), "ns"));
+  EXPECT_EQ(bucket_.Head("d/").metadata.user["file-permissions"], "040750");
+  EXPECT_EQ(other_.Stat("f")->attributes, host_.Stat("f")->attributes);
+  EXPECT_EQ(other_.Stat("d")->attributes, host_.Stat("d")->attributes);
+}
+
+// [N7]
+TEST_F(NamesTest, N7ObjectsWithoutAttributesHaveTheDefaults) {
+  FileSystemOptions options = Host::Options();
+  options.import.defaults = {5, 6, 0600, 0700};
+  Host host(bucket_, options);
+  bucket_.Put("d/f", "");
+  const Attributes file = host.Stat("d/f")->attributes;
+  EXPECT_EQ(file.uid, 5u);
+  EXPECT_EQ(file.gid, 6u);
+  EXPECT_EQ(file.mode, 0600u);
+  EXPECT_EQ(file.mtime_ns, bucket_.Head("d/f").stamp.last_modified_ns);
+  EXPECT_EQ(host.Stat("d")->attributes.mode, 0700u);
+}
+
+}  // namespace
+}  // namespace s3files

@@ -81,6 +81,10 @@ void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, 
       cache.Move(from->id, to.id, index);
     }
   }
+  // What was not moved is of no use to anybody, and would push out what is.
+  for (uint64_t index = 0; from != nullptr && index * kBlockSize < from->size; ++index) {
+    cache.Erase(from->id, index);
+  }
 }
 
 }  // namespace

@@ -344,7 +344,11 @@ absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle,
     }
     if (!ahead.empty()) fetcher_.ReadAhead(base, ahead);
   }
-  return handle.content->Read(call, offset, out);
+  absl::StatusOr<size_t> n = handle.content->Read(call, offset, out);
+  if (ErrnoOf(n.status()) != ESTALE) return n;
+  // What replaced the version may be a commit of ours that seemed to fail.
+  S3FILES_ASSIGN_OR_RETURN(const bool ours, committer_->Settle(call, handle.inode));
+  return ours ? handle.content->Read(call, offset, out) : n;
 }
 
 absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset, uint64_t size) const {

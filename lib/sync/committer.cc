@@ -262,6 +262,15 @@ absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job, const a
   return told;
 }
 
+absl::StatusOr<bool> Committer::Settle(const CallContext& call, const InodePtr& inode) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->unresolved.empty()) return false;
+  }
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  return AdoptOwn(call, inode);
+}
+
 absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);

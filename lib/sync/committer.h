@@ -61,6 +61,8 @@ class Committer {
   // Whether a commit that seemed to fail did happen after all; then it is what the inode rests on
   // from now on. No request where no outcome is unknown. The caller has made the inode busy.
   absl::StatusOr<bool> AdoptOwn(const CallContext& call, const InodePtr& inode);
+  // The same for an inode that is not busy.
+  absl::StatusOr<bool> Settle(const CallContext& call, const InodePtr& inode);
   // Forgets what is staged. The caller has made the inode busy.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
   // The inode is removed: its staged bytes stay readable for its handles, and are never committed.

@@ -138,6 +138,20 @@ TEST_F(CommitTest, W2ACommitWhoseReplyWasLostIsRecognised) {
   EXPECT_EQ(bucket_.Get(kFile), "three");
 }
 
+// [W2] [C2] Until then its version is no reason for ESTALE.
+TEST_F(CommitTest, W2AFileWhoseReplyWasLostCanBeRead) {
+  std::string bytes = Noise(4 * kBlockSize);
+  bucket_.Put(kFile, bytes);
+  std::unique_ptr<Handle> handle = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Write(*handle, 5, "new").ok());
+  bytes.replace(5, 3, "new");
+  here_.store().Fail(Op::kCompleteUpload, Error(EIO, "no reply"), FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(here_.Sync(*handle)), EIO);
+  EXPECT_TRUE(here_.Read(*handle) == bytes) << "most of it is not resident";
+  EXPECT_TRUE(here_.Close(std::move(handle)).ok());
+  EXPECT_TRUE(bucket_.Get(kFile) == bytes);
+}
+
 // [W2]
 TEST_F(CommitTest, W2ACompletionWhoseReplyWasLostIsRecognised) {
   const std::string bytes = Noise(5 * Bucket::kPart);

@@ -33,8 +33,9 @@ absl::Status GetBase(const CallContext& call, ObjectStore* store, const Base& ba
     status = store->Get(call, request, sink).status();
     if (status.ok()) return status;
   }
-  return Error(ESTALE, "object " + base.key + " was removed or replaced in the store while version " +
-                           base.version.ToString() + " of it was being read; open it again",
+  return Error(ESTALE,
+               "object " + base.key + " was removed or replaced in the store while version " +
+                   base.version.ToString() + " of it was being read; open it again",
                ReplyOf(status));
 }
 
@@ -48,7 +49,8 @@ class Fetcher::Flight {
 
   const BasePtr base;
   const uint64_t first;
-  std::vector<BlockRef> blocks;  // set before others see the flight
+  std::vector<BlockRef> blocks;  // set before others see the flight; whoever claims it clears it
+  uint64_t count = 0;            // of blocks; does not change once others see the flight
 
   // Whoever gets true carries the flight out: a read must not wait behind a queue of read-aheads.
   bool Claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
@@ -122,6 +124,7 @@ std::shared_ptr<Fetcher::Flight> Fetcher::Register(const BasePtr& base, uint64_t
     flight->blocks.push_back(std::move(block));
   }
   if (flight->blocks.empty()) return nullptr;
+  flight->count = flight->blocks.size();
   for (uint64_t i = 0; i < flight->blocks.size(); ++i) {
     flights_.emplace(FlightKey(base->id, first + i), flight);
   }
@@ -179,8 +182,8 @@ absl::Status Fetcher::ReadBlock(const CallContext& call, const BasePtr& base,
       return absl::OkStatus();
     }
     if (other == nullptr) {
-      if (cache_->Contains(base->id, index)) continue;     // it landed meanwhile
-      return ReadDirect(call, *base, offset, out);  // every block is in use: needs none
+      if (cache_->Contains(base->id, index)) continue;  // it landed meanwhile
+      return ReadDirect(call, *base, offset, out);      // every block is in use: needs none
     }
     if (other->Claim()) {
       S3FILES_RETURN_IF_ERROR(Fly(call, *other));
@@ -237,7 +240,7 @@ void Fetcher::ReadAhead(const BasePtr& base, const ByteRange& range) {
       ++index;
       continue;
     }
-    const uint64_t blocks = flight->blocks.size();
+    const uint64_t blocks = flight->count;  // a reader may have landed it already
     {
       absl::MutexLock lock(&mu_);
       ahead_ += blocks;

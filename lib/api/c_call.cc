@@ -36,7 +36,7 @@ void CopyText(absl::string_view text, char* out, size_t size) {
   size_t n = std::min(text.size(), size - 1);
   // Not in the middle of a UTF-8 sequence.
   while (n > 0 && n < text.size() && (static_cast<unsigned char>(text[n]) & 0xc0) == 0x80) --n;
-  std::memcpy(out, text.data(), n);
+  if (n > 0) std::memcpy(out, text.data(), n);  // an empty view may have no data
   std::memset(out + n, 0, size - n);
 }
 

@@ -69,8 +69,8 @@ typedef struct s3f_cancel s3f_cancel; /* a token that ends calls early */
 /* What went wrong, in words. `message` names the thing and the remedy; it never holds a secret. */
 typedef struct s3f_error {
   uint32_t struct_size;
-  int32_t code;         /* errno, positive; 0 = no error */
-  int32_t http_status;  /* of the reply that caused it; 0 = none */
+  int32_t code;        /* errno, positive; 0 = no error */
+  int32_t http_status; /* of the reply that caused it; 0 = none */
   uint32_t reserved;
   char s3_code[64];     /* e.g. "PreconditionFailed"; "" = none */
   char request_id[128]; /* x-amz-request-id, for a support case; "" = none */
@@ -79,7 +79,7 @@ typedef struct s3f_error {
 
 /* The calling thread's last failed call that was given no `call->error`. Never fails for a valid
  * `out`; code 0 where there was no failure. A convenience: prefer `call->error`. */
-S3F_API int s3f_last_error(s3f_error *out);
+S3F_API int s3f_last_error(s3f_error* out);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Calls                                                                                          */
@@ -94,11 +94,11 @@ typedef struct s3f_call {
   uint32_t flags;       /* S3F_CALL_* */
   uint64_t deadline_ns; /* absolute, s3f_now_ns() clock (CLOCK_MONOTONIC), at most INT64_MAX;
                            0 = none. A call that passes it returns -ETIMEDOUT */
-  s3f_cancel *cancel;   /* NULL = cannot be cancelled. A cancelled call returns -ECANCELED */
-  s3f_error *error;     /* NULL = thread-local, see s3f_last_error. Written on failure only */
+  s3f_cancel* cancel;   /* NULL = cannot be cancelled. A cancelled call returns -ECANCELED */
+  s3f_error* error;     /* NULL = thread-local, see s3f_last_error. Written on failure only */
   uint32_t uid;
   uint32_t gid;
-  const uint32_t *groups; /* supplementary groups */
+  const uint32_t* groups; /* supplementary groups */
   uint32_t group_count;   /* at most 65,536 */
   uint32_t umask;
 } s3f_call;
@@ -108,9 +108,9 @@ S3F_API uint64_t s3f_now_ns(void);
 
 /* A cancel token. Firing it ends every call that was given it, now and later; it cannot be reset.
  * Destroy it after the last such call has returned. */
-S3F_API int s3f_cancel_create(s3f_cancel **out);
-S3F_API void s3f_cancel_fire(s3f_cancel *cancel); /* async-signal-unsafe; NULL is ignored */
-S3F_API void s3f_cancel_destroy(s3f_cancel *cancel); /* NULL is ignored */
+S3F_API int s3f_cancel_create(s3f_cancel** out);
+S3F_API void s3f_cancel_fire(s3f_cancel* cancel);    /* async-signal-unsafe; NULL is ignored */
+S3F_API void s3f_cancel_destroy(s3f_cancel* cancel); /* NULL is ignored */
 
 /* The library's version: major << 16 | minor << 8 | patch. */
 S3F_API uint32_t s3f_version(void);
@@ -120,8 +120,8 @@ S3F_API uint32_t s3f_version(void);
 
 /* One option. Both strings are required. */
 typedef struct s3f_option {
-  const char *name;
-  const char *value;
+  const char* name;
+  const char* value;
 } s3f_option;
 
 enum {
@@ -139,21 +139,21 @@ typedef struct s3f_event {
   int32_t code;  /* errno, positive; 0 = none */
   uint32_t reserved;
   uint64_t bytes;
-  const char *path; /* from the root, without a leading '/'; for KEY_SKIPPED the key */
-  const char *message;
-  const char *detail;
+  const char* path; /* from the root, without a leading '/'; for KEY_SKIPPED the key */
+  const char* message;
+  const char* detail;
 } s3f_event;
 
 /* Runs on the thread that caused the event, with no lock held. It may call anything but
  * s3f_fs_close of its own file system, and must not throw or longjmp. */
-typedef void (*s3f_event_fn)(void *user, const s3f_event *event);
+typedef void (*s3f_event_fn)(void* user, const s3f_event* event);
 
 typedef struct s3f_fs_config {
   uint32_t struct_size;
   uint32_t option_count;
-  const s3f_option *options;
+  const s3f_option* options;
   s3f_event_fn on_event; /* NULL = events are not wanted */
-  void *on_event_user;
+  void* on_event_user;
 } s3f_fs_config;
 
 /* Opens the file system at `url`:
@@ -196,8 +196,8 @@ typedef struct s3f_fs_config {
  * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
  * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
  * `config` may be NULL. */
-S3F_API int s3f_fs_open(s3f_fs **out, const char *url, const s3f_fs_config *config,
-                        const s3f_call *call);
+S3F_API int s3f_fs_open(s3f_fs** out, const char* url, const s3f_fs_config* config,
+                        const s3f_call* call);
 
 enum {
   S3F_CLOSE_DISCARD = 1u << 0 /* close whatever happens; what cannot be committed is dropped */
@@ -208,7 +208,7 @@ enum {
  * the error of the first change that could not be committed (each also an event; s3f_next_staged
  * lists them). With it, `fs` is gone even where an error is returned, which says what was dropped;
  * handles that are still open return -EBADF from then on, and s3f_close frees them. NULL is 0. */
-S3F_API int s3f_fs_close(s3f_fs *fs, uint32_t flags, const s3f_call *call);
+S3F_API int s3f_fs_close(s3f_fs* fs, uint32_t flags, const s3f_call* call);
 
 /* Counters since the file system was opened. */
 typedef struct s3f_stats {
@@ -226,25 +226,23 @@ typedef struct s3f_stats {
   uint64_t commits, commit_failures, conflicts, keys_skipped;
 } s3f_stats;
 
-S3F_API int s3f_fs_stats(s3f_stats *out, s3f_fs *fs);
+S3F_API int s3f_fs_stats(s3f_stats* out, s3f_fs* fs);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Attributes                                                                                     */
 
-enum { /* s3f_attr.type */
-  S3F_TYPE_FILE = 1,
-  S3F_TYPE_DIRECTORY = 2,
-  S3F_TYPE_SYMLINK = 3
-};
+/* s3f_attr.type */
+enum { S3F_TYPE_FILE = 1, S3F_TYPE_DIRECTORY = 2, S3F_TYPE_SYMLINK = 3 };
 
-enum { /* what is asked for, and what was filled */
+/* what is asked for, and what was filled */
+enum {
   S3F_STAT_TYPE = 1u << 0,
   S3F_STAT_SIZE = 1u << 1,
   S3F_STAT_MTIME = 1u << 2,
   S3F_STAT_MODE = 1u << 3,
   S3F_STAT_OWNER = 1u << 4, /* uid and gid */
   S3F_STAT_INO = 1u << 5,
-  S3F_STAT_VERSION = 1u << 6, /* etag and version_id */
+  S3F_STAT_VERSION = 1u << 6,                                         /* etag and version_id */
   S3F_STAT_LISTED = S3F_STAT_TYPE | S3F_STAT_SIZE | S3F_STAT_VERSION, /* what a listing knows */
   S3F_STAT_ALL = 0x7fu
 };
@@ -256,28 +254,29 @@ typedef struct s3f_attr {
   uint32_t mode;   /* permission bits and set-id, sticky; no type bits */
   uint32_t uid;
   uint32_t gid;
-  uint64_t ino;      /* stable while the file system is open */
-  uint64_t size;     /* bytes; staged ones included */
-  int64_t mtime_ns;  /* since the epoch */
+  uint64_t ino;     /* stable while the file system is open */
+  uint64_t size;    /* bytes; staged ones included */
+  int64_t mtime_ns; /* since the epoch */
   uint64_t nlink;
-  char etag[96];       /* of the committed bytes, without quotes; "" where there are none */
+  char etag[96];        /* of the committed bytes, without quotes; "" where there are none */
   char version_id[128]; /* "" where the bucket has no versions */
 } s3f_attr;
 
 /* Attributes of `path`. `mask` says which are needed: the call may fill more. Staged changes of this
  * file system are seen at once; others' commits no later than attribute_timeout [C6]. At most one
  * HEAD and one LIST, none within attribute_timeout. -ENOENT, -ENOTDIR. */
-S3F_API int s3f_stat(s3f_attr *out, s3f_fs *fs, s3f_handle *at, const char *path, uint32_t mask,
-                        const s3f_call *call);
+S3F_API int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mask,
+                     const s3f_call* call);
 
 /* Attributes of what `handle` has open. No request. -ESTALE never: a replaced file keeps the
  * attributes it had. */
-S3F_API int s3f_fstat(s3f_attr *out, s3f_handle *handle, uint32_t mask, const s3f_call *call);
+S3F_API int s3f_fstat(s3f_attr* out, s3f_handle* handle, uint32_t mask, const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Files                                                                                          */
 
-enum { /* s3f_open flags */
+/* s3f_open flags */
+enum {
   S3F_O_READ = 1u << 0,
   S3F_O_WRITE = 1u << 1,
   S3F_O_CREATE = 1u << 2,    /* with WRITE; makes the file where there is none */
@@ -295,49 +294,50 @@ enum { /* s3f_open flags */
  * it does not.
  * A directory opens for READ only (-EISDIR else).
  * -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -EROFS, -EINVAL (a combination of flags that means nothing). */
-S3F_API int s3f_open(s3f_handle **out, s3f_fs *fs, s3f_handle *at, const char *path, uint32_t flags,
-                     uint32_t mode, const s3f_call *call);
+S3F_API int s3f_open(s3f_handle** out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+                     uint32_t mode, const s3f_call* call);
 
 /* Reads up to `size` bytes at `offset` into `buf`; returns how many, less than `size` only at the end
  * of the file, 0 at or past it. On failure `buf` may be partly written.
  * -ESTALE: the version this handle reads is gone from the store; open again.
  * -EBADF: not open for reading. -EISDIR. */
-S3F_API int64_t s3f_pread(void *buf, size_t size, uint64_t offset, s3f_handle *handle,
-                          const s3f_call *call);
+S3F_API int64_t s3f_pread(void* buf, size_t size, uint64_t offset, s3f_handle* handle,
+                          const s3f_call* call);
 
 /* Stages `size` bytes at `offset` (with O_APPEND: at the end); returns `size`, never less. Seen at
  * once by every handle of this file system; by others after a commit. All or nothing is staged.
  * -ESTALE: a foreign version has replaced what this handle has open. -ENOSPC: memory is full and
  * spill_dir is off or full. -EFBIG: past the largest object. -EBADF. */
-S3F_API int64_t s3f_pwrite(s3f_handle *handle, const void *buf, size_t size, uint64_t offset,
-                           const s3f_call *call);
+S3F_API int64_t s3f_pwrite(s3f_handle* handle, const void* buf, size_t size, uint64_t offset,
+                           const s3f_call* call);
 
 /* s3f_pwrite at the end of the file, atomically; `offset_out` (may be NULL) gets where. */
-S3F_API int64_t s3f_append(uint64_t *offset_out, s3f_handle *handle, const void *buf, size_t size,
-                           const s3f_call *call);
+S3F_API int64_t s3f_append(uint64_t* offset_out, s3f_handle* handle, const void* buf, size_t size,
+                           const s3f_call* call);
 
 /* Sets the size; what is added reads as zeros. Staged like a write. Errors as s3f_pwrite. */
-S3F_API int s3f_truncate(s3f_handle *handle, uint64_t size, const s3f_call *call);
+S3F_API int s3f_truncate(s3f_handle* handle, uint64_t size, const s3f_call* call);
 
 /* Returns when everything staged for the file is durable: committed (0.1 has no state directory).
  * Errors as s3f_commit. 0 where nothing is staged. */
-S3F_API int s3f_fsync(s3f_handle *handle, const s3f_call *call);
+S3F_API int s3f_fsync(s3f_handle* handle, const s3f_call* call);
 
 /* Closes the handle, which is gone afterwards whatever is returned. Where commit_delay is 0 and the
  * handle could write, commits what is staged for the file (other handles' bytes included) and
  * returns how that went: a failure leaves it staged, and s3f_commit or s3f_discard of its path
  * settles it. NULL is 0. Errors as s3f_commit. */
-S3F_API int s3f_close(s3f_handle *handle, const s3f_call *call);
+S3F_API int s3f_close(s3f_handle* handle, const s3f_call* call);
 
 /* Closes the handle without committing: what it staged is discarded. Where other handles have
  * staged to the file since, nothing is discarded and -EBUSY says so. The handle is gone either way.
  * This is what unwinding should call: a half-written file is never published [W5]. NULL is 0. */
-S3F_API int s3f_abandon(s3f_handle *handle, const s3f_call *call);
+S3F_API int s3f_abandon(s3f_handle* handle, const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Staged changes                                                                                 */
 
-enum { /* s3f_status_info.state */
+/* s3f_status_info.state */
+enum {
   S3F_STATE_CLEAN = 0,
   S3F_STATE_STAGED = 1,
   S3F_STATE_COMMITTING = 2,
@@ -364,22 +364,22 @@ typedef struct s3f_status_info {
  * -EIO, -ETIMEDOUT, -EACCES, ...: it stays staged; commit again. For a directory the rest is tried,
  *   and the first error is returned.
  * 0 where nothing is staged. -ENOENT: no such path. */
-S3F_API int s3f_commit(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+S3F_API int s3f_commit(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 /* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
  * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way. */
-S3F_API int s3f_discard(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+S3F_API int s3f_discard(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 /* How `path` stands. No request: of a path that is not known here it says clean. */
-S3F_API int s3f_status(s3f_status_info *out, s3f_fs *fs, s3f_handle *at, const char *path,
-                       const s3f_call *call);
+S3F_API int s3f_status(s3f_status_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
+                       const s3f_call* call);
 
 /* Iterates over the paths with staged changes, in no stated order: `*cursor` starts at 0. Returns 1
  * and writes a path, with a leading '/', to `path` (`size` bytes; -ERANGE where it does not fit, 1,280
  * always does), or 0
  * at the end. Changes made meanwhile may or may not be seen. */
-S3F_API int s3f_next_staged(uint64_t *cursor, char *path, size_t size, s3f_fs *fs,
-                            const s3f_call *call);
+S3F_API int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs,
+                            const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Directories and names                                                                          */
@@ -400,19 +400,19 @@ typedef struct s3f_dirent {
  * iteration is seen exactly once. `mask`: S3F_STAT_LISTED costs one LIST a thousand entries; more
  * costs one HEAD an entry besides, several at a time.
  * -ENOTDIR, -EINVAL (a cookie of another handle). */
-S3F_API int64_t s3f_readdir(s3f_dirent *out, size_t capacity, s3f_handle *dir, uint64_t cookie,
-                            const char *after_name, uint32_t mask, const s3f_call *call);
+S3F_API int64_t s3f_readdir(s3f_dirent* out, size_t capacity, s3f_handle* dir, uint64_t cookie,
+                            const char* after_name, uint32_t mask, const s3f_call* call);
 
 /* Makes a directory: a zero-byte object "path/". -EEXIST, -ENOENT (no parent), -EROFS. */
-S3F_API int s3f_mkdir(s3f_fs *fs, s3f_handle *at, const char *path, uint32_t mode,
-                      const s3f_call *call);
+S3F_API int s3f_mkdir(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mode,
+                      const s3f_call* call);
 
 /* Removes an empty directory. -ENOTEMPTY, -ENOENT, -ENOTDIR, -EBUSY (the root). */
-S3F_API int s3f_rmdir(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+S3F_API int s3f_rmdir(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 /* Removes a file, in the store too before it returns; staged bytes are dropped. Open handles go on
  * (see [N3]) and are never published. -ENOENT, -EISDIR, -ESTALE (replaced by others meanwhile). */
-S3F_API int s3f_unlink(s3f_fs *fs, s3f_handle *at, const char *path, const s3f_call *call);
+S3F_API int s3f_unlink(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 enum {
   S3F_RENAME_NOREPLACE = 1u << 0 /* -EEXIST where the target exists */
@@ -423,8 +423,8 @@ enum {
  * was never committed only changes its name.
  * -ENOENT, -EISDIR or -ENOTDIR (kinds differ), -ESTALE (source or target replaced by others),
  * -ENOTSUP (a directory that is not empty: not in 0.1). */
-S3F_API int s3f_rename(s3f_fs *fs, s3f_handle *from_at, const char *from, s3f_handle *to_at,
-                       const char *to, uint32_t flags, const s3f_call *call);
+S3F_API int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to_at,
+                       const char* to, uint32_t flags, const s3f_call* call);
 
 #ifdef __cplusplus
 } /* extern "C" */

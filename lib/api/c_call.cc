@@ -89,8 +89,8 @@ absl::Status CallScope::Read(const s3f_call* given) {
   if ((call.flags & S3F_CALL_UMASK) != 0) context_.umask = call.umask & 0777;
   if ((call.flags & S3F_CALL_IDENTITY) != 0) {
     if (call.group_count > kMostGroups || (call.group_count > 0 && call.groups == nullptr)) {
-      return Error(EINVAL, absl::StrCat("call->groups must hold group_count ids, at most ",
-                                        kMostGroups));
+      return Error(EINVAL,
+                   absl::StrCat("call->groups must hold group_count ids, at most ", kMostGroups));
     }
     Identity identity{call.uid, call.gid, {}};
     if (call.group_count > 0) {

@@ -46,8 +46,9 @@ absl::Status ParseSize(absl::string_view name, Text value, uint64_t least, uint6
   double bytes;
   if (!ParseScaled(value, kUnits, &bytes) || bytes < static_cast<double>(least) ||
       bytes > static_cast<double>(most)) {
-    return Bad(name, value, absl::StrCat("a size from ", least, " to ", most,
-                                         " is needed, e.g. 64M (suffixes K, M, G, T)"));
+    return Bad(name, value,
+               absl::StrCat("a size from ", least, " to ", most,
+                            " is needed, e.g. 64M (suffixes K, M, G, T)"));
   }
   *out = static_cast<uint64_t>(bytes);
   return absl::OkStatus();
@@ -145,15 +146,10 @@ const std::vector<Rule>& Rules() {
       any("commit_max_age",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
       any("attribute_timeout",
-          [](N n, Text v, O o) {
-            return ParseDuration(n, v, &o.fs.import.attribute_timeout_ns);
-          }),
-      any("read_ahead",
-          [](N n, Text v, O o) { return ParseSize(n, v, 0, kG, &o.fs.read_ahead); }),
+          [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.import.attribute_timeout_ns); }),
+      any("read_ahead", [](N n, Text v, O o) { return ParseSize(n, v, 0, kG, &o.fs.read_ahead); }),
       any("part_size",
-          [](N n, Text v, O o) {
-            return ParseSize(n, v, 5 * kM, 5 * kG, &o.fs.parts.part_size);
-          }),
+          [](N n, Text v, O o) { return ParseSize(n, v, 5 * kM, 5 * kG, &o.fs.parts.part_size); }),
       any("multipart_threshold",
           [](N n, Text v, O o) {
             return ParseSize(n, v, 5 * kM, 5 * kG, &o.fs.parts.multipart_threshold);
@@ -274,9 +270,9 @@ absl::StatusOr<Options> ParseOptions(
                                         "? s3files.h lists all at s3f_fs_open"));
     }
     if (!rule->any_scheme && rule->scheme != scheme) {
-      return Error(EINVAL, absl::StrCat("option ", name, " is for ",
-                                        rule->scheme == Scheme::kS3 ? "s3://" : "file://",
-                                        " URLs only"));
+      return Error(EINVAL,
+                   absl::StrCat("option ", name, " is for ",
+                                rule->scheme == Scheme::kS3 ? "s3://" : "file://", " URLs only"));
     }
     S3FILES_RETURN_IF_ERROR(rule->set(name, value, options));
   }

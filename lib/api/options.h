@@ -33,8 +33,8 @@ struct Options {
 
 // The options as documented at s3f_fs_open; environment variables fill what is not given.
 // EINVAL: an unknown name (with the nearest one), a value out of range, an option of another scheme.
-absl::StatusOr<Options> ParseOptions(
-    Scheme scheme, const std::vector<std::pair<std::string, std::string>>& given);
+absl::StatusOr<Options> ParseOptions(Scheme scheme,
+                                     const std::vector<std::pair<std::string, std::string>>& given);
 
 }  // namespace s3files
 

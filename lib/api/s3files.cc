@@ -266,8 +266,7 @@ int s3f_fstat(s3f_attr* out, s3f_handle* handle, uint32_t mask, const s3f_call* 
       handle, call,
       [&](const CallContext& context, FileSystem& fs, Handle& file) -> absl::StatusOr<int64_t> {
         if (out == nullptr) return Missing("out");
-        S3FILES_ASSIGN_OR_RETURN(const s3files::FileInfo info,
-                                 fs.HandleInfo(context, file, mask));
+        S3FILES_ASSIGN_OR_RETURN(const s3files::FileInfo info, fs.HandleInfo(context, file, mask));
         S3FILES_RETURN_IF_ERROR(s3files::WriteStruct(out, s3files::AttrOf(info)));
         return 0;
       }));
@@ -275,15 +274,14 @@ int s3f_fstat(s3f_attr* out, s3f_handle* handle, uint32_t mask, const s3f_call* 
 
 int s3f_open(s3f_handle** out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
              uint32_t mode, const s3f_call* call) {
-  return RunPath(fs, at, path, call,
-                 [&](const CallContext& context, FileSystem& files) -> absl::Status {
-                   if (out == nullptr) return Missing("out");
-                   S3FILES_ASSIGN_OR_RETURN(
-                       std::unique_ptr<Handle> handle,
-                       files.Open(context, s3files::AtOf(at), path, flags, mode));
-                   *out = new s3f_handle{fs->mount, std::move(handle)};
-                   return absl::OkStatus();
-                 });
+  return RunPath(
+      fs, at, path, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
+        if (out == nullptr) return Missing("out");
+        S3FILES_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle,
+                                 files.Open(context, s3files::AtOf(at), path, flags, mode));
+        *out = new s3f_handle{fs->mount, std::move(handle)};
+        return absl::OkStatus();
+      });
 }
 
 int64_t s3f_pread(void* buf, size_t size, uint64_t offset, s3f_handle* handle,
@@ -293,8 +291,8 @@ int64_t s3f_pread(void* buf, size_t size, uint64_t offset, s3f_handle* handle,
       [&](const CallContext& context, FileSystem& fs, Handle& file) -> absl::StatusOr<int64_t> {
         if (buf == nullptr && size > 0) return Missing("buf");
         S3FILES_ASSIGN_OR_RETURN(
-            const size_t n, fs.Read(context, file, offset,
-                                    absl::MakeSpan(static_cast<char*>(buf), size)));
+            const size_t n,
+            fs.Read(context, file, offset, absl::MakeSpan(static_cast<char*>(buf), size)));
         return static_cast<int64_t>(n);
       });
 }
@@ -305,8 +303,8 @@ int64_t s3f_pwrite(s3f_handle* handle, const void* buf, size_t size, uint64_t of
       handle, call,
       [&](const CallContext& context, FileSystem& fs, Handle& file) -> absl::StatusOr<int64_t> {
         if (buf == nullptr && size > 0) return Missing("buf");
-        S3FILES_RETURN_IF_ERROR(fs.Write(
-            context, file, offset, absl::MakeConstSpan(static_cast<const char*>(buf), size)));
+        S3FILES_RETURN_IF_ERROR(fs.Write(context, file, offset,
+                                         absl::MakeConstSpan(static_cast<const char*>(buf), size)));
         return static_cast<int64_t>(size);
       });
 }
@@ -451,8 +449,8 @@ int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to
                    if ((flags & ~uint32_t{S3F_RENAME_NOREPLACE}) != 0) {
                      return Error(EINVAL, "unknown flag");
                    }
-                   return files.Rename(context, s3files::AtOf(from_at), from,
-                                       s3files::AtOf(to_at), to, flags == 0);
+                   return files.Rename(context, s3files::AtOf(from_at), from, s3files::AtOf(to_at),
+                                       to, flags == 0);
                  });
 }
 

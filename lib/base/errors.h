@@ -40,8 +40,8 @@ absl::Status Annotate(const absl::Status& status, absl::string_view prefix);
 #define S3FILES_CONCAT(a, b) S3FILES_CONCAT_INNER(a, b)
 
 // Leaves the function with the status of `expr` when it is not OK.
-#define S3FILES_RETURN_IF_ERROR(expr)                       \
-  do {                                                      \
+#define S3FILES_RETURN_IF_ERROR(expr)                                                         \
+  do {                                                                                        \
     if (absl::Status s3files_status_ = (expr); !s3files_status_.ok()) return s3files_status_; \
   } while (false)
 

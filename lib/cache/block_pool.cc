@@ -47,9 +47,7 @@ void BlockRef::SetUse(BlockUse use) const {
   used[static_cast<size_t>(use)].fetch_add(1, std::memory_order_relaxed);
 }
 
-bool BlockRef::unique() const {
-  return block_->references.load(std::memory_order_acquire) == 1;
-}
+bool BlockRef::unique() const { return block_->references.load(std::memory_order_acquire) == 1; }
 
 BlockPool::BlockPool(uint64_t bytes)
     : count_(std::max(bytes / kBlockSize, kFewestBlocks)),

@@ -77,7 +77,8 @@ void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, 
         cache.Insert(to.id, index, std::move(block));
       }
     } else if (from != nullptr &&
-               range.end <= std::min(from->size, frozen == nullptr ? from->size : frozen->below())) {
+               range.end <=
+                   std::min(from->size, frozen == nullptr ? from->size : frozen->below())) {
       cache.Move(from->id, to.id, index);
     }
   }

@@ -47,9 +47,7 @@ class Fetcher {
   absl::StatusOr<Opened> Open(const CallContext& call, absl::string_view key);
 
   // Whether the base's first block is in the cache.
-  bool Resident(const Base& base) const {
-    return base.size == 0 || cache_->Contains(base.id, 0);
-  }
+  bool Resident(const Base& base) const { return base.size == 0 || cache_->Contains(base.id, 0); }
 
   BlockCache* cache() const { return cache_; }
 

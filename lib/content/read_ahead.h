@@ -29,7 +29,8 @@ class ReadAhead {
     if (window_ == 0) streams_->fetch_add(1, std::memory_order_relaxed);
     const uint64_t share =
         budget_ / static_cast<uint64_t>(std::max(1, streams_->load(std::memory_order_relaxed)));
-    window_ = std::max<uint64_t>(1, std::min({std::max(2 * window_, kFirstWindow), largest_, share}));
+    window_ =
+        std::max<uint64_t>(1, std::min({std::max(2 * window_, kFirstWindow), largest_, share}));
     ahead_ = std::max(ahead_, range.end);
     // Not at every read: in steps of half a window.
     if (ahead_ - range.end > window_ / 2) return {};

@@ -52,8 +52,8 @@ class DirectoryStream {
  private:
   // Where an iteration stands. Owned by whoever has taken its turn.
   struct Position {
-    uint64_t cookie = 0;      // of the entry given last
-    std::string after;        // its name; entries up to it are filtered
+    uint64_t cookie = 0;  // of the entry given last
+    std::string after;    // its name; entries up to it are filtered
     bool filter = false;
     std::string start_after;  // of the first page
     std::string token;

@@ -430,9 +430,9 @@ absl::Status FileSystem::Abandon(const CallContext& call, std::unique_ptr<Handle
       bool only_ours = false;
       {
         absl::MutexLock lock(&handle->inode->mu);
-        const auto& stagers = handle->inode->stagers;
-        only_ours = stagers.size() == 1 && stagers.contains(handle->id);
-        if (!only_ours && stagers.contains(handle->id)) {
+        const bool ours = handle->inode->stagers.contains(handle->id);
+        only_ours = ours && handle->inode->stagers.size() == 1;
+        if (ours && !only_ours) {
           status = Error(EBUSY, "another handle has staged to the file, too: nothing is discarded");
         }
       }

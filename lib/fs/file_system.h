@@ -161,8 +161,8 @@ class FileSystem {
   // The rest has both inodes busy; a free target is an inode without content.
   absl::Status RenameBusy(const CallContext& call, const InodePtr& source, const InodePtr& target,
                           const Place& from, const Place& to, DeferredEvents& events);
-  absl::Status RenameStaged(const CallContext& call, const InodePtr& source,
-                            const InodePtr& target, const Place& to);
+  absl::Status RenameStaged(const CallContext& call, const InodePtr& source, const InodePtr& target,
+                            const Place& to);
   absl::Status RenameCommitted(const CallContext& call, const InodePtr& source,
                                const InodePtr& target, const Place& to, DeferredEvents& events);
   void Replace(const CallContext& call, const InodePtr& source, const InodePtr& target,

@@ -31,7 +31,10 @@ enum : uint32_t {
 struct Handle {
   Handle(uint64_t id, InodePtr inode, std::shared_ptr<Content> content, uint32_t flags,
          const ReadAhead& policy)
-      : id(id), inode(std::move(inode)), content(std::move(content)), flags(flags),
+      : id(id),
+        inode(std::move(inode)),
+        content(std::move(content)),
+        flags(flags),
         read_ahead(policy) {}
 
   const uint64_t id;  // never used again

@@ -1,8 +1,8 @@
 // POSIX metadata as it stands in an object's user metadata, the way Amazon S3 Files (and FSx for
 // Lustre, Storage Gateway) store it:
 //   file-owner, file-group   decimal ids            "1000"
-//   file-permissions         octal st_mode          "0100644", directory "040755", symlink
-//   "0120777" file-mtime               nanoseconds, then "ns" "1595002920000000000ns"
+//   file-permissions         octal st_mode          "0100644", directory "040755", symlink "0120777"
+//   file-mtime               nanoseconds, then "ns" "1595002920000000000ns"
 #ifndef S3FILES_LIB_INODE_ATTRIBUTES_H_
 #define S3FILES_LIB_INODE_ATTRIBUTES_H_
 

@@ -29,9 +29,8 @@ using InodePtr = std::shared_ptr<Inode>;
 struct DirectoryState {
   int64_t exists_ns = 0;        // when it was last seen to exist
   std::optional<Stamp> marker;  // its marker object, where one was seen
-  uint64_t spare_children =
-      0;               // other keys under it that were seen: it outlives this many removals
-  bool local = false;  // never in the store: lost+found
+  uint64_t spare_children = 0;  // other keys seen under it: it outlives this many removals
+  bool local = false;           // never in the store: lost+found
 
   // A complete listing, so that an absence can be known without a request.
   struct Listing {

@@ -20,9 +20,9 @@ struct Capabilities {
   bool equal_parts = false;          // all parts but the last must have one size
   bool strong_etags = true;          // writes and listings name versions that compare
 
-  uint64_t largest_copy = uint64_t{5} << 30;    // one CopyObject or UploadPartCopy
-  uint64_t largest_put = uint64_t{5} << 30;     // one PUT
-  uint64_t smallest_part = uint64_t{5} << 20;   // every part but the last
+  uint64_t largest_copy = uint64_t{5} << 30;   // one CopyObject or UploadPartCopy
+  uint64_t largest_put = uint64_t{5} << 30;    // one PUT
+  uint64_t smallest_part = uint64_t{5} << 20;  // every part but the last
   uint64_t largest_part = uint64_t{5} << 30;
   uint64_t largest_object = uint64_t{5} << 40;
   uint32_t most_parts = 10000;

@@ -283,8 +283,9 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   auto id = info->metadata.user.find(kCommitIdName);
   if (id == info->metadata.user.end()) return false;
   absl::MutexLock lock(&inode->mu);
-  const auto& ours = inode->unresolved;
-  if (std::find(ours.begin(), ours.end(), id->second) == ours.end()) return false;
+  const bool ours = std::find(inode->unresolved.begin(), inode->unresolved.end(), id->second) !=
+                    inode->unresolved.end();
+  if (!ours) return false;
   S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
   inode->content->Adopt(std::make_shared<const Base>(key, info->stamp.version, info->size));
   inode->committed = info->stamp;
@@ -356,12 +357,11 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
     if (!parts_.names->IsWithin(staged.inode, directory)) continue;
     const std::string path = parts_.names->PathOf(staged.inode);
     absl::MutexLock lock(&staged.inode->mu);
-    const std::set<uint64_t>& stagers = staged.inode->stagers;
-    const bool open = std::any_of(stagers.begin(), stagers.end(),
-                                  [](uint64_t handle) { return handle != kClosedHandle; });
+    const bool by_closed = staged.inode->stagers.contains(kClosedHandle);
+    const bool open = staged.inode->stagers.size() > (by_closed ? 1 : 0);
     if (!unless_open || !open) {
       inodes.push_back(staged.inode);
-    } else if (stagers.contains(kClosedHandle)) {
+    } else if (by_closed) {
       first_error.Update(
           Error(EBUSY, absl::StrCat("/", path,
                                     ": a handle that staged to it is still open; dropped, with "

@@ -275,8 +275,10 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
   if (directory == names_->root()) return absl::OkStatus();
   {
     absl::MutexLock lock(&directory->mu);
-    const DirectoryState& state = directory->directory;
-    if (state.local || state.marker || state.spare_children > 1) return absl::OkStatus();
+    if (directory->directory.local || directory->directory.marker ||
+        directory->directory.spare_children > 1) {
+      return absl::OkStatus();
+    }
   }
   ListRequest request;
   request.prefix = names_->DirectoryKey(directory);

@@ -263,7 +263,8 @@ TEST_F(CApiTest, P1_InAForkedChildInheritedObjectsAreBusyAndNewOnesWork) {
     s3f_fs* own = nullptr;
     if (s3f_fs_open(&own, "memory://forked", nullptr, nullptr) != 0) _exit(5);
     s3f_handle* file = nullptr;
-    if (s3f_open(&file, own, nullptr, "g", S3F_O_WRITE | S3F_O_CREATE, 0644, nullptr) != 0) _exit(6);
+    if (s3f_open(&file, own, nullptr, "g", S3F_O_WRITE | S3F_O_CREATE, 0644, nullptr) != 0)
+      _exit(6);
     if (s3f_close(file, nullptr) != 0) _exit(7);
     if (s3f_fs_close(own, 0, nullptr) != 0) _exit(8);
     _exit(0);

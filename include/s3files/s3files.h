@@ -180,6 +180,11 @@ typedef struct s3f_fs_config {
  *   timeout             [60s]   for calls that have no deadline, per operation with the store
  *   default_uid/gid     [0]     owner of objects that carry none; default_file_mode [0644],
  *   default_dir_mode    [0755]  their permissions
+ *   root_directory      [/]     this directory is the root; where it does not exist it is made, with
+ *   root_uid/gid        [0]     these owners and
+ *   root_mode           [0755]  these permissions
+ *   force_uid, force_gid [off]  who every call is made by, whatever identity it brings (an access
+ *                               point's user); force_groups [none] its groups, "1,2,3"
  *   fsync               [on]    file:// only: objects survive power loss
  * and for s3://
  *   endpoint            [$AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, else AWS of the region] http(s)://HOST[:PORT]
@@ -240,11 +245,14 @@ enum {
   S3F_STAT_SIZE = 1u << 1,
   S3F_STAT_MTIME = 1u << 2,
   S3F_STAT_MODE = 1u << 3,
-  S3F_STAT_OWNER = 1u << 4, /* uid and gid */
-  S3F_STAT_INO = 1u << 5,
-  S3F_STAT_VERSION = 1u << 6,                                         /* etag and version_id */
-  S3F_STAT_LISTED = S3F_STAT_TYPE | S3F_STAT_SIZE | S3F_STAT_VERSION, /* what a listing knows */
-  S3F_STAT_ALL = 0x7fu
+  S3F_STAT_OWNER = 1u << 4,   /* uid and gid */
+  S3F_STAT_INO = 1u << 5,     /* ino, generation, nlink */
+  S3F_STAT_VERSION = 1u << 6, /* etag and version_id */
+  S3F_STAT_TIMES = 1u << 7,   /* ctime and atime */
+  S3F_STAT_BLOCKS = 1u << 8,
+  /* what a listing knows */
+  S3F_STAT_LISTED = S3F_STAT_TYPE | S3F_STAT_SIZE | S3F_STAT_VERSION | S3F_STAT_BLOCKS,
+  S3F_STAT_ALL = 0x1ffu
 };
 
 typedef struct s3f_attr {
@@ -254,23 +262,118 @@ typedef struct s3f_attr {
   uint32_t mode;   /* permission bits and set-id, sticky; no type bits */
   uint32_t uid;
   uint32_t gid;
-  uint64_t ino;     /* stable while the file system is open */
-  uint64_t size;    /* bytes; staged ones included */
-  int64_t mtime_ns; /* since the epoch */
-  uint64_t nlink;
-  char etag[96];        /* of the committed bytes, without quotes; "" where there are none */
+  uint64_t ino;        /* with generation unique and stable while the file system is open */
+  uint64_t generation; /* tells apart two files that had the same ino one after the other */
+  uint64_t size;       /* bytes, staged ones included; of a symlink the target's length */
+  uint64_t blocks;     /* of 512 bytes: the size rounded up (an object has no holes) */
+  int64_t mtime_ns;    /* since the epoch, as are all three */
+  int64_t ctime_ns;    /* the last change made or seen here, at the earliest Last-Modified */
+  int64_t atime_ns;    /* as set by s3f_setattr while the file system is open, else mtime_ns */
+  uint64_t nlink; /* 1; of a directory 2 (its subdirectories are not counted); 0 once removed */
+  char etag[96];  /* of the committed bytes, without quotes; "" where there are none */
   char version_id[128]; /* "" where the bucket has no versions */
 } s3f_attr;
 
-/* Attributes of `path`. `mask` says which are needed: the call may fill more. Staged changes of this
- * file system are seen at once; others' commits no later than attribute_timeout [C6]. At most one
- * HEAD and one LIST, none within attribute_timeout. -ENOENT, -ENOTDIR. */
-S3F_API int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mask,
-                     const s3f_call* call);
+/* flags of calls that take a path */
+enum {
+  S3F_NOFOLLOW = 1u << 0 /* a symlink at the end of the path is meant itself */
+};
 
-/* Attributes of what `handle` has open. No request. -ESTALE never: a replaced file keeps the
- * attributes it had. */
+/* Attributes of `path`; with S3F_NOFOLLOW (lstat) of a symlink itself. `mask` says which are needed:
+ * the call may fill more. Staged changes of this file system are seen at once; others' commits no
+ * later than attribute_timeout [C6]. At most one HEAD and one LIST, none within attribute_timeout.
+ * An empty path with a handle at `at` is the handle itself (fstat), here and in every path call: no
+ * request, never -ESTALE (a replaced file keeps the attributes it had).
+ * -ENOENT, -ENOTDIR, -ELOOP, -EACCES (a directory that may not be searched). */
+S3F_API int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+                     uint32_t mask, const s3f_call* call);
+
+/* s3f_stat(out, the handle's file system, handle, "", 0, mask, call). */
 S3F_API int s3f_fstat(s3f_attr* out, s3f_handle* handle, uint32_t mask, const s3f_call* call);
+
+/* s3f_setattr_in.set */
+enum {
+  S3F_SET_MODE = 1u << 0,
+  S3F_SET_UID = 1u << 1,
+  S3F_SET_GID = 1u << 2,
+  S3F_SET_SIZE = 1u << 3,
+  S3F_SET_MTIME = 1u << 4,
+  S3F_SET_MTIME_NOW = 1u << 5,
+  S3F_SET_ATIME = 1u << 6, /* kept while the file system is open, never in the store */
+  S3F_SET_ATIME_NOW = 1u << 7
+};
+
+typedef struct s3f_setattr_in {
+  uint32_t struct_size;
+  uint32_t set;  /* S3F_SET_*: these members count */
+  uint32_t mode; /* at most 07777 */
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t reserved;
+  uint64_t size; /* a regular file's: as s3f_truncate */
+  int64_t mtime_ns;
+  int64_t atime_ns;
+} s3f_setattr_in;
+
+/* chmod, chown, utimensat and truncate in one: all of `set` or nothing. A file with staged changes
+ * takes them along into its commit. Otherwise, and for directories and symlinks, the change is
+ * committed before the call returns where commit_delay is 0, else staged: of an object one HEAD and
+ * one copy onto itself by the store, which sends no byte and keeps what the change does not name,
+ * and merges with what others changed meanwhile (last writer wins, field by field) [N8]; of a
+ * directory a PUT of its marker. Open handles follow, cached bytes stay.
+ * Rules with an identity as POSIX has them: the owner or root changes mode and set times; root
+ * changes uid; the owner changes gid to one of its groups; chown by others than root clears set-id
+ * bits; "now" needs write permission only.
+ * On failure nothing is changed, except that after -EIO or -ETIMEDOUT the store may have it.
+ * -EPERM (also: the root of a bucket without prefix has no object to carry attributes), -EACCES,
+ * -EINVAL, -EISDIR (the size of a directory), and as s3f_commit. */
+S3F_API int s3f_setattr(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+                        const s3f_setattr_in* change, const s3f_call* call);
+
+/* s3f_access modes; 0 asks only whether the path exists. */
+enum { S3F_X_OK = 1u << 0, S3F_W_OK = 1u << 1, S3F_R_OK = 1u << 2 };
+
+/* Whether the identity of `call` may do all of `mode` with `path`: 0, or -EACCES, -EROFS (writing,
+ * with read_only). Without an identity everything that exists may be done. */
+S3F_API int s3f_access(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags, uint32_t mode,
+                       const s3f_call* call);
+
+typedef struct s3f_statfs_out {
+  uint32_t struct_size;
+  uint32_t block_size; /* the best size of reads and writes, bytes */
+  uint64_t blocks;     /* a bucket has no size: 2^50 bytes, all of them free */
+  uint64_t blocks_free;
+  uint64_t files; /* 2^40 */
+  uint64_t files_free;
+  uint32_t name_max; /* bytes of one component */
+  uint32_t read_only;
+} s3f_statfs_out;
+
+/* What programs that ask for free space before they write want to hear. No request. */
+S3F_API int s3f_statfs(s3f_statfs_out* out, s3f_fs* fs, const s3f_call* call);
+
+/* Extended attributes. `user.NAME` is the object's user metadata x-amz-meta-NAME: NAME of letters,
+ * digits, '-', '_', '.', in lower case (the store keeps no other), not one of the names that carry
+ * POSIX attributes ("file-*", "s3files-*"). Values of printable ASCII stand there as they are, others
+ * as RFC 2047 encoded words ("=?UTF-8?B?...?="), as AWS itself returns them. Set and removed like
+ * other attributes, see s3f_setattr. S3 holds 2,048 bytes of names and values together: -ENOSPC beyond.
+ * Reading them may need one HEAD.
+ * In /.s3files-lost+found, `s3files.path`, `.key`, `.base` and `.error` tell of a conflict; read-only.
+ * -ENODATA: no such attribute. -ENOTSUP: a name in no or another namespace, or one that S3 cannot
+ * hold. -ERANGE: the value or list is larger than `size` (0 asks how large it is). */
+enum {
+  S3F_XATTR_CREATE = 1u << 1, /* -EEXIST where there is one */
+  S3F_XATTR_REPLACE = 1u << 2 /* -ENODATA where there is none */
+};
+S3F_API int64_t s3f_getxattr(void* value, size_t size, s3f_fs* fs, s3f_handle* at, const char* path,
+                             uint32_t flags, const char* name, const s3f_call* call);
+/* Names, each with a NUL behind it; returns their size in all. */
+S3F_API int64_t s3f_listxattr(char* names, size_t size, s3f_fs* fs, s3f_handle* at,
+                              const char* path, uint32_t flags, const s3f_call* call);
+S3F_API int s3f_setxattr(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+                         const char* name, const void* value, size_t size, const s3f_call* call);
+S3F_API int s3f_removexattr(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+                            const char* name, const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Files                                                                                          */
@@ -284,7 +387,8 @@ enum {
   S3F_O_TRUNC = 1u << 4,     /* with WRITE; size 0 at open, staged like any change */
   S3F_O_APPEND = 1u << 5,    /* with WRITE; every write goes to the end, atomically among handles */
   S3F_O_DIRECTORY = 1u << 6, /* -ENOTDIR unless a directory */
-  S3F_O_PATH = 1u << 7       /* a reference: only s3f_fstat, `at` of path calls, s3f_close */
+  S3F_O_PATH = 1u << 7,      /* a reference: only s3f_fstat, `at` of path calls, s3f_close */
+  S3F_O_NOFOLLOW = 1u << 8   /* a symlink at the end is -ELOOP, with PATH opened itself */
 };
 
 /* Opens `path`. `mode`: permission bits of a file that is made, less the umask.
@@ -315,6 +419,24 @@ S3F_API int64_t s3f_pwrite(s3f_handle* handle, const void* buf, size_t size, uin
 S3F_API int64_t s3f_append(uint64_t* offset_out, s3f_handle* handle, const void* buf, size_t size,
                            const s3f_call* call);
 
+/* s3f_pread and s3f_pwrite of several buffers as one: atomic as one call is. At most 1,024 buffers. */
+typedef struct s3f_iovec {
+  void* base; /* s3f_pwritev does not write to it */
+  size_t size;
+} s3f_iovec;
+S3F_API int64_t s3f_preadv(s3f_handle* handle, const s3f_iovec* buffers, uint32_t count,
+                           uint64_t offset, const s3f_call* call);
+S3F_API int64_t s3f_pwritev(s3f_handle* handle, const s3f_iovec* buffers, uint32_t count,
+                            uint64_t offset, const s3f_call* call);
+
+/* Copies up to `size` bytes from `in` at `in_offset` to `out` at `out_offset`; returns how many: less
+ * only at the end of `in`. Both handles are of one file system. Where `in` has nothing staged and
+ * `out` is empty and the copy reaches the end of `in` from 0, no byte is read: the commit of `out`
+ * copies in the store. Otherwise the bytes go through this process. -EINVAL: ranges of one file that
+ * overlap; else as s3f_pread and s3f_pwrite. */
+S3F_API int64_t s3f_copy_range(s3f_handle* in, uint64_t in_offset, s3f_handle* out,
+                               uint64_t out_offset, uint64_t size, const s3f_call* call);
+
 /* Sets the size; what is added reads as zeros. Staged like a write. Errors as s3f_pwrite. */
 S3F_API int s3f_truncate(s3f_handle* handle, uint64_t size, const s3f_call* call);
 
@@ -332,6 +454,41 @@ S3F_API int s3f_close(s3f_handle* handle, const s3f_call* call);
  * staged to the file since, nothing is discarded and -EBUSY says so. The handle is gone either way.
  * This is what unwinding should call: a half-written file is never published [W5]. NULL is 0. */
 S3F_API int s3f_abandon(s3f_handle* handle, const s3f_call* call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Advisory locks: among the handles of this file system, never in the store                      */
+
+/* s3f_lock.type */
+enum { S3F_LOCK_NONE = 0, S3F_LOCK_SHARED = 1, S3F_LOCK_EXCLUSIVE = 2 };
+
+/* s3f_lock_range flags */
+enum {
+  S3F_LOCK_WAIT =
+      1u << 0 /* wait until it is granted, the deadline passes, or the call is cancelled */
+};
+
+typedef struct s3f_lock {
+  uint32_t struct_size;
+  uint32_t type;   /* S3F_LOCK_* */
+  uint64_t start;  /* bytes */
+  uint64_t length; /* 0 = to the end of the file, however it grows */
+  uint64_t
+      owner; /* 0 = the handle ("OFD" locks: its close releases them). Else whom the caller says,
+                      across handles (fcntl's rule: to release all of an owner when it closes any
+                      handle of the file, set NONE from 0 with length 0) */
+} s3f_lock;
+
+/* Sets or releases (NONE) a lock on a range of the handle's file. Within one owner locks of a range
+ * replace each other, split and merge; between owners exclusive ones exclude. SHARED needs a handle
+ * open for reading, EXCLUSIVE one for writing (-EBADF).
+ * -EAGAIN: another owner has a lock (without WAIT). -EDEADLK: waiting would never end. */
+S3F_API int s3f_lock_range(s3f_handle* handle, const s3f_lock* lock, uint32_t flags,
+                           const s3f_call* call);
+/* The first lock that stands in the way of `lock`, into `*lock`; type NONE: nothing does. */
+S3F_API int s3f_lock_test(s3f_lock* lock, s3f_handle* handle, const s3f_call* call);
+/* flock(2): one lock of the whole file, owned by the handle, apart from ranges. `type`: S3F_LOCK_*.
+ * A conversion gives up the old lock first. -EAGAIN, -EDEADLK never. */
+S3F_API int s3f_flock(s3f_handle* handle, uint32_t type, uint32_t flags, const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Staged changes                                                                                 */
@@ -388,8 +545,8 @@ typedef struct s3f_dirent {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t cookie; /* continue after this entry; valid for the handle */
-  s3f_attr attr;
   char name[256];
+  s3f_attr attr; /* of the entry itself, symlinks too */
 } s3f_dirent;
 
 /* Reads the next entries of the directory `dir`: up to `capacity` into `out` (an array whose first
@@ -410,19 +567,37 @@ S3F_API int s3f_mkdir(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mod
 /* Removes an empty directory. -ENOTEMPTY, -ENOENT, -ENOTDIR, -EBUSY (the root). */
 S3F_API int s3f_rmdir(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
-/* Removes a file, in the store too before it returns; staged bytes are dropped. Open handles go on
- * (see [N3]) and are never published. -ENOENT, -EISDIR, -ESTALE (replaced by others meanwhile). */
+/* Removes a file or symlink, in the store too before it returns; staged bytes are dropped. Open
+ * handles go on (see [N3]) and are never published. -ENOENT, -EISDIR, -ESTALE (replaced by others
+ * meanwhile). */
 S3F_API int s3f_unlink(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
+/* Makes a symlink: an object with the target as its body. `target`: 1 to 4,095 bytes, resolved inside
+ * the file system when the link is followed, '/' being its root. -EEXIST, -ENOENT (no directory),
+ * -ENAMETOOLONG. */
+S3F_API int s3f_symlink(const char* target, s3f_fs* fs, s3f_handle* at, const char* path,
+                        const s3f_call* call);
+
+/* The target of a symlink, without a NUL behind it; returns its length, cut at `size`. -EINVAL: not a
+ * symlink. */
+S3F_API int64_t s3f_readlink(char* target, size_t size, s3f_fs* fs, s3f_handle* at,
+                             const char* path, const s3f_call* call);
+
+/* s3f_rename flags */
 enum {
-  S3F_RENAME_NOREPLACE = 1u << 0 /* -EEXIST where the target exists */
+  S3F_RENAME_NOREPLACE = 1u << 0, /* -EEXIST where the target exists */
+  S3F_RENAME_EXCHANGE = 1u << 1   /* both exist, and change places */
 };
 
-/* Renames a file, replacing a file at the target; open handles follow. The store holds the bytes
- * under one of the two names at every instant, and under the new one when it returns. A file that
- * was never committed only changes its name.
- * -ENOENT, -EISDIR or -ENOTDIR (kinds differ), -ESTALE (source or target replaced by others),
- * -ENOTSUP (a directory that is not empty: not in 0.1). */
+/* Renames a file or symlink, replacing one at the target, or a directory, replacing an empty one; open
+ * handles follow. The store holds the bytes under one of the two names at every instant, and under the
+ * new one alone when it returns. A file that was never committed only changes its name.
+ * A directory takes its new name here in one step, whatever it holds; then the store copies each
+ * object, and removes the old ones once all are copied. A failure on the way leaves the rest staged:
+ * the new name is valid here, and s3f_commit of it goes on [N4].
+ * EXCHANGE: files and symlinks; through a hidden temporary key.
+ * -ENOENT, -EISDIR or -ENOTDIR (kinds differ), -ENOTEMPTY, -ESTALE (source or target replaced by
+ * others), -EINVAL (into itself), -ENOTSUP (EXCHANGE of directories). */
 S3F_API int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to_at,
                        const char* to, uint32_t flags, const s3f_call* call);
 

@@ -214,9 +214,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFound(const CallContext&
     return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink, and S3F_O_NOFOLLOW is set"));
   }
   S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
-  const bool in_lost_and_found =
-      place.inode != nullptr || place.directory == names_.lost_and_found();
-  return OpenFile(call, inode, flags, in_lost_and_found);
+  return OpenFile(call, place, inode, flags);
 }
 
 std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t flags) {
@@ -240,14 +238,17 @@ std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t fl
 }
 
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& call,
-                                                             const InodePtr& inode, uint32_t flags,
-                                                             bool in_lost_and_found) {
+                                                             const Place& place,
+                                                             const InodePtr& inode,
+                                                             uint32_t flags) {
+  const bool by_handle = place.inode != nullptr;
   {
     absl::MutexLock lock(&inode->mu);
-    const bool lost =
-        inode->conflict && !in_lost_and_found;  // just now: the path is another file's
-    const bool gone = inode->removed && !in_lost_and_found;
-    if (gone || inode->content == nullptr || lost) return Error(EAGAIN, "the name has changed");
+    // Just now it came to be in lost+found: the path is another file's.
+    const bool lost = inode->conflict && !by_handle && place.directory != names_.lost_and_found();
+    if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
+      return Error(EAGAIN, "the name has changed");
+    }
     if (inode->conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }

@@ -50,6 +50,8 @@ struct FileSystemOptions {
   uint64_t read_ahead = uint64_t{32} << 20;
   int parallel = 32;
   size_t entry_limit = 1'000'000;
+  std::optional<Identity> forced_identity;    // who every call is made by
+  std::optional<Attributes> root_attributes;  // of the root where it is to be made, see MakeRoot
   PartPolicy parts;
   CommitPolicy commit;
   ImportPolicy import;
@@ -68,6 +70,10 @@ class FileSystem {
   // EBUSY in a forked child, EBADF after Close.
   absl::Status CheckUsable() const;
   bool InForkedChild() const;
+  const std::optional<Identity>& forced_identity() const { return options_.forced_identity; }
+  // Makes the root directory where options ask for it and it does not exist. One LIST, one PUT.
+  absl::Status MakeRoot(const CallContext& call);
+  int64_t Now() const { return clock_->WallNanos(); }  // what "now" is to attributes
 
   // Commits everything. With `discard` it counts as closed even on error; without, not on error.
   absl::Status Close(const CallContext& call, bool discard);
@@ -173,8 +179,8 @@ class FileSystem {
                                                  uint32_t flags, uint32_t mode);
   absl::StatusOr<std::unique_ptr<Handle>> OpenFound(const CallContext& call, const Place& place,
                                                     const InodePtr& inode, uint32_t flags);
-  absl::StatusOr<std::unique_ptr<Handle>> OpenFile(const CallContext& call, const InodePtr& inode,
-                                                   uint32_t flags, bool in_lost_and_found);
+  absl::StatusOr<std::unique_ptr<Handle>> OpenFile(const CallContext& call, const Place& place,
+                                                   const InodePtr& inode, uint32_t flags);
   absl::StatusOr<std::unique_ptr<Handle>> Create(const CallContext& call, const Place& place,
                                                  uint32_t flags, uint32_t mode);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
@@ -188,6 +194,12 @@ class FileSystem {
   absl::Status CheckChangeable() const;  // EROFS
   // Whether the caller may take `inode` away from `directory`.
   absl::Status CheckTake(const CallContext& call, const InodePtr& directory, const InodePtr& inode);
+  struct NewObject {
+    Stamp stamp;
+    ObjectMetadata metadata;
+  };
+  absl::StatusOr<NewObject> PutNew(const CallContext& call, const std::string& key,
+                                   const Attributes& attributes, absl::string_view body);
   // A new object for `attributes` at the free name, whose key ends in '/' where it is a directory.
   absl::Status MakeObject(const CallContext& call, const Place& place, const Attributes& attributes,
                           absl::string_view body);

@@ -168,7 +168,9 @@ absl::StatusOr<std::vector<std::string>> FileSystem::ListXattrs(const CallContex
     ObjectMetadata metadata = inode->metadata;
     inode->change.ApplyTo(&metadata);
     std::vector<std::string> names = XattrNamesOf(metadata);
-    if (inode->conflict) names.insert(names.end(), std::begin(kLostNames), std::end(kLostNames));
+    if (inode->conflict) {
+      for (const absl::string_view name : kLostNames) names.emplace_back(name);
+    }
     return names;
   });
 }

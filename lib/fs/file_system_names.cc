@@ -56,18 +56,42 @@ absl::Status FileSystem::MakeSymlink(const CallContext& call, absl::string_view 
   });
 }
 
-absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
-                                    const Attributes& attributes, absl::string_view body) {
-  const bool is_directory = attributes.type == FileType::kDirectory;
+absl::StatusOr<FileSystem::NewObject> FileSystem::PutNew(const CallContext& call,
+                                                         const std::string& key,
+                                                         const Attributes& attributes,
+                                                         absl::string_view body) {
   PutRequest put;
-  put.key = names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
-  S3FILES_RETURN_IF_ERROR(CheckKeyLength(put.key));
+  put.key = key;
+  S3FILES_RETURN_IF_ERROR(CheckKeyLength(key));
   StoreAttributes(attributes, &put.metadata);
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(put.precondition,
-                           guard_.Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
+                           guard_.Prepare(call, key, Version::Absent(), WriteKind::kPut));
   MemorySource source(body);
   S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, store_->Put(call, put, source));
+  return NewObject{stamp, std::move(put.metadata)};
+}
+
+absl::Status FileSystem::MakeRoot(const CallContext& call) {
+  if (!options_.root_attributes || names_.prefix().empty()) return absl::OkStatus();
+  ListRequest list;
+  list.prefix = names_.prefix();
+  list.hierarchical = false;
+  list.max_keys = 1;
+  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, list));
+  if (!page.objects.empty()) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  Attributes attributes = *options_.root_attributes;
+  attributes.mtime_ns = clock_->WallNanos();
+  const absl::Status status = PutNew(call, names_.prefix(), attributes, "").status();
+  return ErrnoOf(status) == EEXIST ? absl::OkStatus() : status;  // another was first
+}
+
+absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
+                                    const Attributes& attributes, absl::string_view body) {
+  const bool is_directory = attributes.type == FileType::kDirectory;
+  const std::string key = names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
+  S3FILES_ASSIGN_OR_RETURN(const NewObject made, PutNew(call, key, attributes, body));
 
   importer_.NoteCreated(place.directory, place.name);
   const InodePtr inode = names_.Bind(place.directory, place.name, attributes.type);
@@ -75,14 +99,14 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   absl::MutexLock lock(&inode->mu);
   if (is_directory) {
     inode->directory.exists_ns = clock_->MonotonicNanos();
-    inode->directory.marker = stamp;
+    inode->directory.marker = made.stamp;
   } else if (inode->content == nullptr) {
     inode->content = std::make_shared<Content>(
-        std::make_shared<const Base>(put.key, stamp.version, body.size()), &fetcher_, &spill_);
-    inode->committed = stamp;
+        std::make_shared<const Base>(key, made.stamp.version, body.size()), &fetcher_, &spill_);
+    inode->committed = made.stamp;
   }
   inode->attributes = attributes;
-  inode->metadata = put.metadata;
+  inode->metadata = made.metadata;
   inode->full = true;
   inode->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();

@@ -57,9 +57,8 @@ struct Inode {
   Inode(uint64_t ino, uint64_t generation, FileType type)
       : ino(ino), generation(generation), type(type) {}
 
-  // The two together are this inode's for as long as its Names lives.
-  const uint64_t ino;
-  const uint64_t generation;
+  const uint64_t ino;         // no other inode's for as long as its Names lives
+  const uint64_t generation;  // how many names had been removed before its was bound
   const FileType type;
 
   // Its place in the tree: guarded by the lock of the Names it belongs to.

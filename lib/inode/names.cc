@@ -14,8 +14,12 @@ constexpr uint64_t kLostIno = 2;
 
 // Where a name stands. 64 bits, so that a million places are distinct for all practical purposes.
 uint64_t PlaceOf(const Inode& directory, absl::string_view name) {
-  const uint64_t place = absl::HashOf(directory.ino, directory.generation, name);
-  return place > kLostIno ? place : place + kLostIno + 1;
+  return absl::HashOf(directory.ino, name);
+}
+
+uint64_t InoOf(uint64_t place, uint64_t generation) {
+  const uint64_t ino = generation == 0 ? place : absl::HashOf(place, generation);
+  return ino > kLostIno ? ino : ino + kLostIno + 1;
 }
 
 // Whether it stood for anything: names that were only asked for have an inode, too.
@@ -81,7 +85,8 @@ bool Names::HasChildren(const InodePtr& directory) const {
 
 std::pair<uint64_t, uint64_t> Names::IdLocked(uint64_t place) const {
   auto it = ids_.find(place);
-  return it == ids_.end() ? std::make_pair(place, first_generation_) : it->second;
+  if (it != ids_.end()) return it->second;
+  return {InoOf(place, first_generation_), first_generation_};
 }
 
 std::pair<uint64_t, uint64_t> Names::IdOf(const InodePtr& directory, absl::string_view name) const {
@@ -97,7 +102,8 @@ void Names::LeaveLocked(const Inode& inode) {
     first_generation_ = next_generation_++;
   }
   const uint64_t place = PlaceOf(*inode.parent, inode.name);
-  ids_[place] = {place, next_generation_++};
+  const uint64_t generation = next_generation_++;
+  ids_[place] = {InoOf(place, generation), generation};
 }
 
 InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType type) {

@@ -67,7 +67,9 @@ struct s3f_handle {
 
 namespace s3files {
 
-inline const Handle* AtOf(const s3f_handle* at) { return at == nullptr ? nullptr : at->handle.get(); }
+inline const Handle* AtOf(const s3f_handle* at) {
+  return at == nullptr ? nullptr : at->handle.get();
+}
 
 inline absl::Status CheckAt(const s3f_fs* fs, const s3f_handle* at) {
   if (fs == nullptr) return Missing("fs");

@@ -79,11 +79,11 @@ absl::StatusOr<uint64_t> FileSystem::CopyBytes(const CallContext& call, Handle& 
     }
     const uint64_t wanted = std::min(from.end - at, kBlockSize - at % kBlockSize);
     S3FILES_ASSIGN_OR_RETURN(
-        const size_t n, Read(call, in, at, absl::MakeSpan(buffer).first(std::min<size_t>(
-                                               wanted, buffer.size()))));
+        const size_t n,
+        Read(call, in, at, absl::MakeSpan(buffer).first(std::min<size_t>(wanted, buffer.size()))));
     if (n == 0) break;  // truncated meanwhile
-    S3FILES_RETURN_IF_ERROR(Write(call, out, out_offset + (at - from.begin),
-                                  absl::MakeConstSpan(buffer).first(n)));
+    S3FILES_RETURN_IF_ERROR(
+        Write(call, out, out_offset + (at - from.begin), absl::MakeConstSpan(buffer).first(n)));
     at += n;
   }
   return at - from.begin;

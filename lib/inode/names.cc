@@ -32,7 +32,8 @@ bool WasKnown(const Inode& inode) {
 bool Droppable(const InodePtr& inode) {
   if (inode.use_count() != 1) return false;
   absl::MutexLock lock(&inode->mu);
-  return !inode->busy && !inode->conflict && inode->open_handles == 0 && !inode->Staged();
+  return !inode->busy && !inode->conflict && inode->open_handles == 0 && inode->locks == nullptr &&
+         !inode->Staged();
 }
 
 // Parents and children hold each other. Returns how many were let go.

@@ -53,6 +53,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
 absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr& inode,
                                         const AttributeChange& change) {
   S3FILES_RETURN_IF_ERROR(AdoptOwn(call, inode).status());
+  KeepBorrowed(call, inode);
   const bool is_directory = inode->type == FileType::kDirectory;
   const std::string key =
       is_directory ? parts_.names->DirectoryKey(inode) : parts_.names->KeyOf(inode);

@@ -80,7 +80,7 @@ RangeLock AnyLock() {
 RC_GTEST_PROP(LockTableModelTest, RangesAreAsAModelThatKeepsALockAByte, ()) {
   LockTable table;
   Model model;
-  const auto inode = std::make_shared<Inode>(1, FileType::kFile);
+  const auto inode = std::make_shared<Inode>(1, 0, FileType::kFile);
   for (int steps = *rc::gen::inRange(1, 60); steps > 0; --steps) {
     const RangeLock lock = AnyLock();
     const std::optional<uint64_t> conflict = model.FirstConflict(lock);
@@ -154,8 +154,8 @@ class LockTableTest : public testing::Test {
   }
 
   LockTable table_;
-  const InodePtr file_ = std::make_shared<Inode>(1, FileType::kFile);
-  const InodePtr other_ = std::make_shared<Inode>(2, FileType::kFile);
+  const InodePtr file_ = std::make_shared<Inode>(1, 0, FileType::kFile);
+  const InodePtr other_ = std::make_shared<Inode>(2, 0, FileType::kFile);
 };
 
 TEST_F(LockTableTest, WaitsUntilWhatIsInTheWayIsReleased) {

@@ -23,8 +23,6 @@ char* Reserve(uint64_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  // A fault for 2 MiB instead of one for 4 KiB, where the system can; a wish, so no error.
-  (void)madvise(memory, bytes, MADV_HUGEPAGE);
   return static_cast<char*>(memory);
 }
 

@@ -92,6 +92,7 @@ class Content {
   // Forgets what is staged. Nothing is frozen.
   void Discard();
 
+<<<<<<< HEAD
   // A copy that the store is to make: instead of bytes, the base of another file. That file's base
   // where nothing is staged on it and its version is known and current; else null.
   BasePtr CleanBase() const;
@@ -108,11 +109,14 @@ class Content {
 
   // Early upload of a file that is written from its start: the end of what may be read by ReadSealed.
   // 0 where the staged bytes rest on anything below.
+=======
+  // Early upload of a file that is written from its start: the end of what may be sealed. 0 where
+  // the staged bytes rest on anything below.
+>>>>>>> main
   uint64_t sequential_end() const;
-  void Seal(const ByteRange& range);
-  // Reads staged bytes of a sealed range, of whichever generation holds them now. Where they are
-  // written meanwhile the result is a mixture, and rewritten() of the snapshot says so later.
-  absl::Status ReadSealed(uint64_t offset, absl::Span<char> out) const;
+  // nullopt where the range is not (any more) staged in the live generation. Where it is written
+  // afterwards, rewritten() of the snapshot says so.
+  std::optional<SealedBytes> Seal(const ByteRange& range);
 
  private:
   uint64_t SizeLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);

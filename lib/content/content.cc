@@ -299,11 +299,8 @@ void Content::Rebase(BasePtr base) {
     CacheCommitted(*fetcher_->cache(), frozen_.get(), base_.get(), *base, own_base_.has_value());
   }
   base_ = std::move(base);
-<<<<<<< HEAD
   own_base_.reset();
-=======
   committed = std::move(frozen_);
->>>>>>> main
   frozen_ = nullptr;
   EndCommit();
 }

@@ -92,7 +92,6 @@ class Content {
   // Forgets what is staged. Nothing is frozen.
   void Discard();
 
-<<<<<<< HEAD
   // A copy that the store is to make: instead of bytes, the base of another file. That file's base
   // where nothing is staged on it and its version is known and current; else null.
   BasePtr CleanBase() const;
@@ -107,12 +106,8 @@ class Content {
   // Starts to bring in what of `range` is not staged. Never waits.
   void ReadAhead(const ByteRange& range);
 
-  // Early upload of a file that is written from its start: the end of what may be read by ReadSealed.
-  // 0 where the staged bytes rest on anything below.
-=======
   // Early upload of a file that is written from its start: the end of what may be sealed. 0 where
   // the staged bytes rest on anything below.
->>>>>>> main
   uint64_t sequential_end() const;
   // nullopt where the range is not (any more) staged in the live generation. Where it is written
   // afterwards, rewritten() of the snapshot says so.

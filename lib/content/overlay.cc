@@ -46,12 +46,6 @@ absl::Status ForEachPlace(const ByteRange& range, Find find, InBlock memory, InF
 
 }  // namespace
 
-<<<<<<< HEAD
-absl::Status Overlay::Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces) {
-  ByteRange range{offset, offset};
-  for (const absl::Span<const char>& bytes : pieces) range.end += bytes.size();
-  if (range.empty()) return absl::OkStatus();
-=======
 absl::Status SealedBytes::Read(uint64_t offset, absl::Span<char> out) const {
   const uint64_t first = range_.begin / kBlockSize;
   return ForEachPlace(
@@ -78,10 +72,10 @@ SealedBytes Overlay::Seal(const ByteRange& range) {
   return bytes;
 }
 
-absl::Status Overlay::Write(uint64_t offset, absl::Span<const char> bytes) {
-  if (bytes.empty()) return absl::OkStatus();
-  const ByteRange range{offset, offset + bytes.size()};
->>>>>>> main
+absl::Status Overlay::Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces) {
+  ByteRange range{offset, offset};
+  for (const absl::Span<const char>& bytes : pieces) range.end += bytes.size();
+  if (range.empty()) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(MakeRoom(range));
   for (const absl::Span<const char>& bytes : pieces) {
     S3FILES_RETURN_IF_ERROR(StoreBytes(offset, bytes));

@@ -263,6 +263,7 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     content = source->content;
     job.source = content->base();
     job.metadata = source->metadata;
+    job.tagged = source->tag_count > 0;
   }
   // A directory that the file stays in has it as a child throughout.
   if (!names_.IsWithin(to.directory, old_directory)) {

@@ -170,6 +170,7 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
   inode->attributes = AttributesOf(opened.info, false, policy_.defaults);
   inode->committed = opened.info.stamp;
   inode->metadata = std::move(opened.info.metadata);
+  inode->tag_count = opened.info.tag_count;
   inode->full = true;
   inode->validated_ns = clock_->MonotonicNanos();
   return true;

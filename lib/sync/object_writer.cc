@@ -82,8 +82,10 @@ WriteShape ShapeOf(const Snapshot& snapshot) {
   return shape;
 }
 
-PutRequest RequestOf(const WriteJob& job) {
+absl::StatusOr<PutRequest> RequestOf(const CallContext& call, ObjectStore* store,
+                                     const WriteJob& job) {
   PutRequest request;
+  S3FILES_ASSIGN_OR_RETURN(request.tags, KeptTags(call, store, job.tags_of));
   request.key = job.key;
   request.metadata = job.metadata;
   request.commit_id = job.commit_id;
@@ -111,8 +113,13 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key,       job.metadata, job.expected, {job.source, nullptr},
-                 job.commit_id, nullptr};
+  WriteJob write{job.key,
+                 job.metadata,
+                 job.expected,
+                 {job.source, nullptr},
+                 job.commit_id,
+                 nullptr,
+                 job.tagged ? job.source->key : ""};
   if (job.source->size > can.largest_copy) return Write(call, write);
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
@@ -139,7 +146,7 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {
   SnapshotSource source(fetcher_, spill_, &job.snapshot, {0, job.snapshot.size()});
   S3FILES_RETURN_IF_ERROR(source.Bring(call, *fetcher_));
-  PutRequest request = RequestOf(job);
+  S3FILES_ASSIGN_OR_RETURN(PutRequest request, RequestOf(call, store_, job));
   S3FILES_ASSIGN_OR_RETURN(request.precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kPut));
   return store_->Put(call, request, source);
@@ -147,7 +154,8 @@ absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob&
 
 absl::StatusOr<Stamp> ObjectWriter::WriteParts(const CallContext& call, const WriteJob& job,
                                                WritePlan plan) {
-  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, RequestOf(job)));
+  S3FILES_ASSIGN_OR_RETURN(const PutRequest request, RequestOf(call, store_, job));
+  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, request));
   std::vector<Step> steps;
   steps.reserve(plan.parts.size());
   for (const PlannedPart& part : plan.parts) steps.push_back({part, {}});

@@ -63,6 +63,22 @@ TEST_F(RequestsTest, OverwritingAFile) {
   EXPECT_EQ(host_.Requests(), "HEAD f") << "nothing was staged";
 }
 
+// [W9] One more where the object has tags, none where it has not.
+TEST_F(RequestsTest, W9RewritingATaggedFile) {
+  bucket_.Put("f", "old", {}, {{"k", "v"}});
+  ASSERT_TRUE(host_.WriteFile("f", "new").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , HEAD f, GET-TAGS f, PUT f");
+  ASSERT_TRUE(host_.WriteFile("f", "newer").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f, GET-TAGS f, PUT f");
+  ASSERT_TRUE(host_.Rename("f", "g").ok());
+  EXPECT_EQ(host_.Requests(), "COPY g, DELETE f") << "the store copies them itself";
+  std::unique_ptr<Handle> handle = host_.Open("g", kOpenWrite);
+  host_.Requests();
+  ASSERT_TRUE(host_.Write(*handle, 0, "N").ok());
+  bucket_.Delete("g");
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE) << "a conflict, as without tags";
+}
+
 TEST_F(RequestsTest, Stat) {
   bucket_.Put("f", "bytes");
   bucket_.Put("d/x", "");

@@ -79,6 +79,30 @@ TEST_F(S3StoreTest, PutSendsItsConditionAndCommitIdSigned) {
   EXPECT_EQ(store_->counts().retries, 0u);
 }
 
+TEST_F(S3StoreTest, TagsGoAsOneHeaderAndARefusalNamesThePermission) {
+  MemorySource body("body");
+  PutRequest request{"k", {}, kReplace, ""};
+  request.tags = {{"b", "x y"}, {"a", "1&2"}};
+  transport_->Then({200, {{"ETag", "\"e1\""}}, ""});
+  EXPECT_TRUE(store_->Put({}, request, body).ok());
+  EXPECT_EQ(Seen(0).Header("x-amz-tagging"), "a=1%262&b=x%20y");
+  for (const bool multipart : {false, true}) {
+    transport_->Then(Refusal(403, "AccessDenied"));
+    const absl::Status refused = multipart ? store_->CreateUpload({}, request).status()
+                                           : store_->Put({}, request, body).status();
+    EXPECT_EQ(ErrnoOf(refused), EACCES);
+    EXPECT_TRUE(absl::StrContains(refused.message(), "s3:PutObjectTagging")) << refused;
+  }
+  transport_->Then(Refusal(403, "AccessDenied"));
+  const absl::Status unread = store_->GetTags({}, "k").status();
+  EXPECT_EQ(ErrnoOf(unread), EACCES);
+  EXPECT_TRUE(absl::StrContains(unread.message(), "s3:GetObjectTagging")) << unread;
+  transport_->Then(Refusal(501, "NotImplemented"));
+  EXPECT_EQ(ErrnoOf(store_->GetTags({}, "k").status()), ENOTSUP);
+  ExpectRequests(5);
+  EXPECT_EQ(Seen(3).url, "http://127.0.0.1:1/bkt/k?tagging=");
+}
+
 TEST_F(S3StoreTest, FailedPreconditionsNeedNoSecondLook) {
   transport_->Then(Refusal(412, "PreconditionFailed"));
   EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EEXIST);

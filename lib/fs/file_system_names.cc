@@ -50,7 +50,8 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
                                          absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChange());
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                           Find(call, place, Freshness::kRecent, Expect::kDirectory));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
   if (inode->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));

@@ -97,6 +97,30 @@ TEST_F(RequestsTest, Stat) {
   EXPECT_EQ(host_.Requests(), "HEAD f");
 }
 
+// What is expected to be a directory is asked for as one first.
+TEST_F(RequestsTest, OpeningADirectory) {
+  bucket_.Put("d/x", "");
+  bucket_.Put("f", "bytes");
+  host_.Open("d", kOpenDirectory);
+  EXPECT_EQ(host_.Requests(), "LIST d/");
+  host_.Open("d", kOpenDirectory);
+  EXPECT_EQ(host_.Requests(), "") << "within the attribute timeout";
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(host_.Stat("d/", kInfoSize).ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/");
+  bucket_.Delete("d/x");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("d", kOpenDirectory)), ENOENT);
+  EXPECT_EQ(host_.Requests(), "LIST d/, HEAD d");
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("f", kOpenDirectory)), ENOTDIR);
+  EXPECT_EQ(host_.Requests(), "LIST f/, HEAD f") << "not its bytes";
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("f", kOpenDirectory)), ENOTDIR);
+  EXPECT_EQ(host_.Requests(), "HEAD f") << "known to be a file";
+  bucket_.Put("e/", "");
+  EXPECT_TRUE(host_.RemoveDirectory("e").ok());
+  EXPECT_EQ(host_.Requests(), "LIST e/, LIST e/, DELETE e/");
+}
+
 TEST_F(RequestsTest, ChangingNames) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());
   EXPECT_EQ(host_.Requests(), "LIST , PUT d/");

@@ -122,6 +122,7 @@ absl::StatusOr<ObjectInfo> S3Store::Head(const CallContext& call, absl::string_v
   S3FILES_RETURN_IF_ERROR(CheckKey(key));
   S3Outcome<ObjectInfo> out = client_.HeadObject(call, key);
   if (!out.ok()) return Plain(out.reply.status);
+  Learn(out.value.stamp.version);
   return std::move(out.value);
 }
 
@@ -144,6 +145,7 @@ absl::StatusOr<ObjectInfo> S3Store::Get(const CallContext& call, const GetReques
   }
   S3Outcome<ObjectInfo> out = client_.GetObject(call, get, sink);
   if (!out.ok()) return Plain(out.reply.status);
+  Learn(out.value.stamp.version);
   return std::move(out.value);
 }
 
@@ -186,6 +188,7 @@ absl::StatusOr<Stamp> S3Store::Put(const CallContext& call, const PutRequest& re
   put.condition = ConditionOf(Honoured(request.precondition, capabilities_.conditional_create,
                                        capabilities_.conditional_replace));
   const S3Outcome<Stamp> out = client_.PutObject(call, put);
+  Learn(out.value.version);
   if (out.ok()) return out.value;
   absl::Status error = WriteError(out.reply, put.condition);
   if (!request.tags.empty()) error = WithPermission(error, "s3:PutObjectTagging");
@@ -288,6 +291,7 @@ absl::StatusOr<Stamp> S3Store::Copy(const CallContext& call, const CopyRequest& 
   copy.condition = ConditionOf(
       Honoured(request.precondition, capabilities_.copy_target, capabilities_.copy_target));
   const S3Outcome<Stamp> out = client_.CopyObject(call, copy);
+  Learn(out.value.version);
   if (out.ok()) return out.value;
   return Settle(
       call, out.reply,
@@ -354,6 +358,7 @@ absl::StatusOr<Stamp> S3Store::CompleteUpload(const CallContext& call,
   const bool honoured = capabilities_.conditional_complete;
   complete.condition = ConditionOf(Honoured(request.precondition, honoured, honoured));
   S3Outcome<Stamp> out = client_.CompleteMultipartUpload(call, complete);
+  Learn(out.value.version);
   if (!out.ok()) {
     return Settle(call, out.reply,
                   {request.key, request.commit_id, WriteError(out.reply, complete.condition)});

@@ -148,6 +148,7 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
+  // They do not change, except that `versions` may turn out to be true. The reference stays valid.
   virtual const Capabilities& capabilities() const = 0;
   virtual RequestCounts counts() const = 0;
 

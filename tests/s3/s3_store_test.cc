@@ -79,6 +79,48 @@ TEST_F(S3StoreTest, PutSendsItsConditionAndCommitIdSigned) {
   EXPECT_EQ(store_->counts().retries, 0u);
 }
 
+TEST_F(S3StoreTest, AnyReplyWithAVersionIdShowsThatTheBucketHasVersions) {
+  const auto versioned = [](ScriptedReply reply, const std::string& id) {
+    reply.headers.emplace_back("x-amz-version-id", id);
+    return reply;
+  };
+  const std::string result = "Result><ETag>\"e1\"</ETag></";
+  const ScriptedReply copied{200, {}, "<CopyObject" + result + "CopyObjectResult>"};
+  const ScriptedReply completed{
+      200, {}, "<CompleteMultipartUpload" + result + "CompleteMultipartUploadResult>"};
+  const std::pair<ScriptedReply, std::function<bool()>> calls[] = {
+      {Described("e1", "", 4), [&] { return store_->Head({}, "k").ok(); }},
+      {Part("e1", kBytes, 0, 10, 10),
+       [&] {
+         return Get({"k", ByteRange{0, 10}, {}, false}).ok();
+       }},
+      {{200, {{"ETag", "\"e1\""}}, ""}, [&] { return Put(kCreate).ok(); }},
+      {copied,
+       [&] {
+         return store_->Copy({}, {"s", {}, "k"}).ok();
+       }},
+      {completed,
+       [&] {
+         return store_->CompleteUpload({}, {"k", "u", {{1, "e", 5}}}).ok();
+       }},
+  };
+  for (const auto& [reply, send] : calls) {
+    Open("aws");
+    const Capabilities& before = store_->capabilities();
+    for (const ScriptedReply& none : {reply, versioned(reply, "null")}) {  // off, suspended
+      transport_->Then(none);
+      EXPECT_TRUE(send());
+      EXPECT_FALSE(store_->capabilities().versions);
+    }
+    transport_->Then(versioned(reply, "v7"));
+    EXPECT_TRUE(send());
+    EXPECT_TRUE(store_->capabilities().versions);
+    EXPECT_TRUE(store_->capabilities().copy_source) << "the rest stays as it was";
+    EXPECT_FALSE(before.versions) << "what was read of it stays valid";
+    ExpectRequests(3);
+  }
+}
+
 TEST_F(S3StoreTest, TagsGoAsOneHeaderAndARefusalNamesThePermission) {
   MemorySource body("body");
   PutRequest request{"k", {}, kReplace, ""};

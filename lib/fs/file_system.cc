@@ -168,10 +168,11 @@ absl::StatusOr<FileSystem::Place> FileSystem::Resolve(const Handle* at, absl::st
 }
 
 absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, const Place& place,
-                                          Freshness freshness) {
+                                          Freshness freshness, Expect expect) {
   if (place.inode != nullptr) return place.inode;
+  if (place.must_be_directory) expect = Expect::kDirectory;
   S3FILES_ASSIGN_OR_RETURN(InodePtr inode,
-                           importer_.Lookup(call, place.directory, place.name, freshness));
+                           importer_.Lookup(call, place.directory, place.name, freshness, expect));
   if (inode == nullptr) return NotFound(place);
   if (place.must_be_directory && inode->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
@@ -221,10 +222,12 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
                              importer_.LookupToCreate(call, place.directory, place.name, enforced));
     if (inode == nullptr) return Create(call, place, flags, mode, again);
   } else if (inode == nullptr) {
-    const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
-                                : (flags & kOpenWrite) != 0 ? Freshness::kNow
-                                                            : Freshness::kNowToRead;
-    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, freshness));
+    constexpr uint32_t kNoBytes = kOpenWrite | kOpenDirectory;
+    const Freshness freshness = (flags & kOpenPath) != 0  ? Freshness::kRecent
+                                : (flags & kNoBytes) != 0 ? Freshness::kNow
+                                                          : Freshness::kNowToRead;
+    const Expect expect = (flags & kOpenDirectory) != 0 ? Expect::kDirectory : Expect::kFile;
+    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, freshness, expect));
   }
   if ((flags & kOpenExclusive) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(place), " exists"));

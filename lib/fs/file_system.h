@@ -131,7 +131,8 @@ class FileSystem {
   absl::StatusOr<Place> Resolve(const Handle* at, absl::string_view path);
   absl::StatusOr<InodePtr> Descend(const InodePtr& directory, const std::string& name);
   // The inode at the place; ENOENT, ENOTDIR.
-  absl::StatusOr<InodePtr> Find(const CallContext& call, const Place& place, Freshness freshness);
+  absl::StatusOr<InodePtr> Find(const CallContext& call, const Place& place, Freshness freshness,
+                                Expect expect = Expect::kFile);
   absl::StatusOr<InodePtr> FindFile(const CallContext& call, const Place& place,
                                     Freshness freshness);
   absl::Status NotFound(const Place& place) const;

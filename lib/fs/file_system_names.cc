@@ -50,7 +50,8 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
                                          absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChange());
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                           Find(call, place, Freshness::kRecent, Expect::kDirectory));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
   if (inode->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
@@ -263,6 +264,7 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     content = source->content;
     job.source = content->base();
     job.metadata = source->metadata;
+    job.tagged = source->tag_count > 0;
   }
   // A directory that the file stays in has it as a child throughout.
   if (!names_.IsWithin(to.directory, old_directory)) {

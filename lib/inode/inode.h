@@ -67,7 +67,8 @@ struct Inode {
   // As imported, with staged changes.
   Attributes attributes ABSL_GUARDED_BY(mu);
   ObjectMetadata metadata ABSL_GUARDED_BY(mu);
-  bool full ABSL_GUARDED_BY(mu) = false;  // the two above are known, not defaults
+  uint32_t tag_count ABSL_GUARDED_BY(mu) = 0;  // of the object in the store, when last seen
+  bool full ABSL_GUARDED_BY(mu) = false;       // the three above are known, not defaults
   // What the store holds under this inode's key, last seen or written. Absent: nothing.
   Stamp committed ABSL_GUARDED_BY(mu);
   int64_t validated_ns ABSL_GUARDED_BY(mu) = 0;  // when it was last seen to be so; monotonic

@@ -24,6 +24,7 @@ struct WriteJob {
   Snapshot snapshot;
   std::string commit_id;
   std::shared_ptr<EarlyUpload> early;  // may be null; its key and commit id are the job's
+  std::string tags_of;                 // key of the object whose tags it keeps; empty = none
 };
 
 struct CopyJob {
@@ -32,6 +33,7 @@ struct CopyJob {
   ObjectMetadata metadata;
   Version expected;
   std::string commit_id;
+  bool tagged = false;  // the source has tags
 };
 
 // Thread-safe. Parts go in parallel on the executor.

@@ -107,20 +107,6 @@ uint64_t Snapshot::base_visible() const {
   return overlay == nullptr ? base->size : std::min(base->size, overlay->below());
 }
 
-absl::Status Snapshot::Read(const CallContext& call, Fetcher& fetcher, uint64_t offset,
-                            absl::Span<char> out) const {
-  std::vector<const Overlay*> layers;
-  if (overlay != nullptr) layers.push_back(overlay.get());
-  return Resolve(
-      layers, base == nullptr ? 0 : base->size, {offset, offset + out.size()}, out,
-      [&](const Overlay& layer, const ByteRange& piece) {
-        return layer.Read(piece.begin, Part(out, offset, piece));
-      },
-      [&](const ByteRange& piece) {
-        return fetcher.Read(call, base, piece.begin, Part(out, offset, piece));
-      });
-}
-
 uint64_t Content::SizeLocked() const {
   if (live_ != nullptr) return live_->size();
   if (frozen_ != nullptr) return frozen_->size();

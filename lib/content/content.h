@@ -31,9 +31,6 @@ struct Snapshot {
   uint64_t size() const;
   // Base bytes that show through where nothing is staged: [0, base_visible()).
   uint64_t base_visible() const;
-  // Fills `out` from `offset`, within size().
-  absl::Status Read(const CallContext& call, Fetcher& fetcher, uint64_t offset,
-                    absl::Span<char> out) const;
 };
 
 // Thread-safe.

@@ -130,12 +130,13 @@ absl::StatusOr<Place> FileSystem::Resolve(const CallContext& call, const Handle*
 }
 
 absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, Place& place,
-                                          Freshness freshness, bool follow) {
+                                          Freshness freshness, bool follow, Expect expect) {
   while (true) {
     InodePtr inode = place.inode;
     if (inode == nullptr) {
-      S3FILES_ASSIGN_OR_RETURN(inode,
-                               importer_.Lookup(call, place.directory, place.name, freshness));
+      if (place.must_be_directory) expect = Expect::kDirectory;
+      S3FILES_ASSIGN_OR_RETURN(
+          inode, importer_.Lookup(call, place.directory, place.name, freshness, expect));
       if (inode == nullptr) return NotFound(place);
     }
     if (inode->type == FileType::kSymlink && place.inode == nullptr &&
@@ -178,9 +179,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Open(const CallContext& call
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& call, Place& place,
                                                            uint32_t flags, uint32_t mode) {
   const bool follow = (flags & (kOpenNoFollow | kOpenExclusive)) == 0;
-  const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
-                              : (flags & kOpenWrite) != 0 ? Freshness::kNow
-                                                          : Freshness::kNowToRead;
+  constexpr uint32_t kNoBytes = kOpenWrite | kOpenDirectory;
+  const Freshness freshness = (flags & kOpenPath) != 0  ? Freshness::kRecent
+                              : (flags & kNoBytes) != 0 ? Freshness::kNow
+                                                        : Freshness::kNowToRead;
   while (place.inode == nullptr && (flags & kOpenCreate) != 0) {
     if (place.must_be_directory) {
       return Error(EISDIR, absl::StrCat(Describe(place), "/ cannot name a file"));
@@ -196,7 +198,8 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
   if (place.inode != nullptr && place.inode->type != FileType::kDirectory) {
     S3FILES_RETURN_IF_ERROR(Revalidate(call, place.inode, freshness));
   }
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, freshness, follow));
+  const Expect expect = (flags & kOpenDirectory) != 0 ? Expect::kDirectory : Expect::kFile;
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, freshness, follow, expect));
   return OpenFound(call, place, inode, flags);
 }
 

@@ -184,7 +184,7 @@ class FileSystem {
   // The inode at the place; ENOENT, ENOTDIR. With `follow` where a symlink there leads; `place` is
   // then that place.
   absl::StatusOr<InodePtr> Find(const CallContext& call, Place& place, Freshness freshness,
-                                bool follow);
+                                bool follow, Expect expect = Expect::kFile);
   // Of what a handle has open, whatever its name is now.
   absl::Status Revalidate(const CallContext& call, const InodePtr& inode, Freshness freshness);
   absl::Status NotFound(const Place& place) const;

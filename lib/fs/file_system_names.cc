@@ -128,8 +128,8 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
 }
 
 absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place) {
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
-                           Find(call, place, Freshness::kRecent, /*follow=*/false));
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent,
+                                                      /*follow=*/false, Expect::kDirectory));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
   if (inode->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
@@ -357,6 +357,7 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     content = source->content;
     job.source = content->committed_base();
     job.metadata = source->metadata;
+    job.tagged = source->tag_count > 0;
   }
   // A directory that the file stays in has it as a child throughout.
   if (!names_.IsWithin(to.directory, old_directory)) {

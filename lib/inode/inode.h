@@ -81,7 +81,8 @@ struct Inode {
   std::optional<int64_t> atime_ns ABSL_GUARDED_BY(mu);  // as set; never in the store
   // As imported.
   ObjectMetadata metadata ABSL_GUARDED_BY(mu);
-  bool full ABSL_GUARDED_BY(mu) = false;  // attributes and metadata are known, not defaults
+  uint32_t tag_count ABSL_GUARDED_BY(mu) = 0;  // of the object in the store, when last seen
+  bool full ABSL_GUARDED_BY(mu) = false;       // attributes, metadata and tags are known
   // What is staged of the attributes. Those above show it already.
   AttributeChange change ABSL_GUARDED_BY(mu);
   // What the store holds under this inode's key, last seen or written. Absent: nothing.

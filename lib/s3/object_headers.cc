@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "lib/base/errors.h"
 #include "lib/s3/time_format.h"
+#include "lib/s3/uri.h"
 
 namespace s3files {
 namespace {
@@ -48,6 +49,9 @@ absl::Status AppendMetadata(const ObjectMetadata& metadata, absl::string_view co
       {"Cache-Control", &metadata.cache_control},
       {"Expires", &metadata.expires},
       {"x-amz-storage-class", &metadata.storage_class},
+      {"x-amz-server-side-encryption", &metadata.encryption},
+      {"x-amz-server-side-encryption-aws-kms-key-id", &metadata.encryption_key},
+      {"x-amz-server-side-encryption-bucket-key-enabled", &metadata.encryption_bucket_key},
   };
   for (const auto& [name, value] : standard) {
     if (!value->empty()) S3FILES_RETURN_IF_ERROR(AppendValue(name, *value, headers));
@@ -63,6 +67,11 @@ absl::Status AppendMetadata(const ObjectMetadata& metadata, absl::string_view co
   }
   if (commit_id.empty()) return absl::OkStatus();
   return AppendValue(absl::StrCat(kUserPrefix, kCommitIdName), std::string(commit_id), headers);
+}
+
+void AppendTags(const ObjectTags& tags, sigv4::Headers& headers) {
+  if (tags.empty()) return;
+  headers.emplace_back("x-amz-tagging", EncodeQuery({tags.begin(), tags.end()}));
 }
 
 Version VersionOf(const HttpHeaders& headers, absl::string_view etag) {
@@ -85,6 +94,11 @@ absl::StatusOr<ObjectInfo> InfoOf(const HttpHeaders& headers) {
   metadata.cache_control = std::string(headers.Get("Cache-Control"));
   metadata.expires = std::string(headers.Get("Expires"));
   metadata.storage_class = std::string(headers.Get("x-amz-storage-class"));
+  metadata.encryption = std::string(headers.Get("x-amz-server-side-encryption"));
+  metadata.encryption_key = std::string(headers.Get("x-amz-server-side-encryption-aws-kms-key-id"));
+  metadata.encryption_bucket_key =
+      std::string(headers.Get("x-amz-server-side-encryption-bucket-key-enabled"));
+  if (!absl::SimpleAtoi(headers.Get("x-amz-tagging-count"), &out.tag_count)) out.tag_count = 0;
   if (metadata.storage_class == "STANDARD") metadata.storage_class.clear();  // AWS leaves it out
   for (size_t i = 0; i < headers.size(); ++i) {
     const absl::string_view name = headers.name(i);

@@ -16,6 +16,9 @@ namespace s3files {
 absl::Status AppendMetadata(const ObjectMetadata& metadata, absl::string_view commit_id,
                             sigv4::Headers& headers);
 
+// Nothing where there are none: an empty header is malformed to some stores.
+void AppendTags(const ObjectTags& tags, sigv4::Headers& headers);
+
 // What a HEAD or GET reply says of the object, `size` apart.
 absl::StatusOr<ObjectInfo> InfoOf(const HttpHeaders& headers);
 

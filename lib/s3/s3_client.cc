@@ -61,6 +61,11 @@ S3Request UploadRequestOf(S3Operation operation, absl::string_view method, absl:
 
 }  // namespace
 
+absl::Status S3Client::AppendObject(const WriteObjectRequest& request, sigv4::Headers& headers) {
+  AppendTags(*request.tags, headers);
+  return AppendMetadata(*request.metadata, request.commit_id, headers);
+}
+
 void S3Client::AppendCondition(const WriteCondition& condition, sigv4::Headers& headers) const {
   if (condition.if_none_match_any) headers.emplace_back("If-None-Match", "*");
   if (!condition.if_match.empty()) {
@@ -101,10 +106,19 @@ S3Outcome<ObjectInfo> S3Client::HeadObject(const CallContext& call, absl::string
   return out;
 }
 
+S3Outcome<ObjectTags> S3Client::GetObjectTagging(const CallContext& call, absl::string_view key) {
+  S3Request http = RequestOf(S3Operation::kOther, "GET", key);
+  http.query = {{"tagging", ""}};
+  S3Outcome<ObjectTags> out;
+  out.reply = sender_.Send(call, http);
+  if (out.ok()) Take(ParseTagging(out.reply.body), out);
+  return out;
+}
+
 S3Outcome<Stamp> S3Client::PutObject(const CallContext& call, const WriteObjectRequest& request) {
   S3Request http = RequestOf(S3Operation::kPut, "PUT", request.key);
   http.body = request.body;
-  absl::Status status = AppendMetadata(*request.metadata, request.commit_id, http.headers);
+  absl::Status status = AppendObject(request, http.headers);
   if (!status.ok()) return Rejected<Stamp>(std::move(status));
   AppendCondition(request.condition, http.headers);
   S3Outcome<Stamp> out;
@@ -173,7 +187,7 @@ S3Outcome<std::string> S3Client::CreateMultipartUpload(const CallContext& call,
                                                        const WriteObjectRequest& request) {
   S3Request http = RequestOf(S3Operation::kCreateUpload, "POST", request.key);
   http.query = {{"uploads", ""}};
-  absl::Status status = AppendMetadata(*request.metadata, request.commit_id, http.headers);
+  absl::Status status = AppendObject(request, http.headers);
   if (!status.ok()) return Rejected<std::string>(std::move(status));
   S3Outcome<std::string> out;
   out.reply = sender_.Send(call, http);

@@ -39,6 +39,7 @@ struct WriteCondition {
 struct WriteObjectRequest {  // PutObject and CreateMultipartUpload
   absl::string_view key;
   const ObjectMetadata* metadata = nullptr;
+  const ObjectTags* tags = nullptr;
   absl::string_view commit_id;
   WriteCondition condition;    // PutObject only
   ByteSource* body = nullptr;  // PutObject only
@@ -96,6 +97,7 @@ class S3Client {
   S3Outcome<ObjectInfo> GetObject(const CallContext& call, const GetObjectRequest& request,
                                   ByteSink& sink);
   S3Outcome<ObjectInfo> HeadObject(const CallContext& call, absl::string_view key);
+  S3Outcome<ObjectTags> GetObjectTagging(const CallContext& call, absl::string_view key);
   S3Outcome<Stamp> PutObject(const CallContext& call, const WriteObjectRequest& request);
   S3Reply DeleteObject(const CallContext& call, absl::string_view key, absl::string_view if_match);
   S3Outcome<std::vector<DeleteFailure>> DeleteObjects(const CallContext& call,
@@ -131,6 +133,8 @@ class S3Client {
   RequestCounts counts() const { return sender_.counts(); }
 
  private:
+  // All headers of a new object but its condition.
+  static absl::Status AppendObject(const WriteObjectRequest& request, sigv4::Headers& headers);
   void AppendCondition(const WriteCondition& condition, sigv4::Headers& headers) const;
   void AppendCopySource(const CopySource& source, sigv4::Headers& headers) const;
 

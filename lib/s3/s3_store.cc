@@ -31,6 +31,12 @@ absl::Status Plain(const absl::Status& status) {
   }
 }
 
+// Names what a refused request may lack.
+absl::Status WithPermission(const absl::Status& status, absl::string_view permission) {
+  if (ErrnoOf(status) != EACCES) return status;
+  return Annotate(status, absl::StrCat("the object has tags, so ", permission, " is needed, too"));
+}
+
 WriteCondition ConditionOf(const Precondition& precondition) {
   WriteCondition out;
   if (precondition.create()) out.if_none_match_any = true;
@@ -116,6 +122,7 @@ absl::StatusOr<ObjectInfo> S3Store::Head(const CallContext& call, absl::string_v
   S3FILES_RETURN_IF_ERROR(CheckKey(key));
   S3Outcome<ObjectInfo> out = client_.HeadObject(call, key);
   if (!out.ok()) return Plain(out.reply.status);
+  Learn(out.value.stamp.version);
   return std::move(out.value);
 }
 
@@ -138,6 +145,14 @@ absl::StatusOr<ObjectInfo> S3Store::Get(const CallContext& call, const GetReques
   }
   S3Outcome<ObjectInfo> out = client_.GetObject(call, get, sink);
   if (!out.ok()) return Plain(out.reply.status);
+  Learn(out.value.stamp.version);
+  return std::move(out.value);
+}
+
+absl::StatusOr<ObjectTags> S3Store::GetTags(const CallContext& call, absl::string_view key) {
+  S3FILES_RETURN_IF_ERROR(CheckKey(key));
+  S3Outcome<ObjectTags> out = client_.GetObjectTagging(call, key);
+  if (!out.ok()) return WithPermission(Plain(out.reply.status), "s3:GetObjectTagging");
   return std::move(out.value);
 }
 
@@ -167,14 +182,17 @@ absl::StatusOr<Stamp> S3Store::Put(const CallContext& call, const PutRequest& re
   WriteObjectRequest put;
   put.key = request.key;
   put.metadata = &request.metadata;
+  put.tags = &request.tags;
   put.commit_id = request.commit_id;
   put.body = &body;
   put.condition = ConditionOf(Honoured(request.precondition, capabilities_.conditional_create,
                                        capabilities_.conditional_replace));
   const S3Outcome<Stamp> out = client_.PutObject(call, put);
+  Learn(out.value.version);
   if (out.ok()) return out.value;
-  return Settle(call, out.reply,
-                {request.key, request.commit_id, WriteError(out.reply, put.condition)});
+  absl::Status error = WriteError(out.reply, put.condition);
+  if (!request.tags.empty()) error = WithPermission(error, "s3:PutObjectTagging");
+  return Settle(call, out.reply, {request.key, request.commit_id, error});
 }
 
 absl::Status S3Store::Delete(const CallContext& call, absl::string_view key,
@@ -273,6 +291,7 @@ absl::StatusOr<Stamp> S3Store::Copy(const CallContext& call, const CopyRequest& 
   copy.condition = ConditionOf(
       Honoured(request.precondition, capabilities_.copy_target, capabilities_.copy_target));
   const S3Outcome<Stamp> out = client_.CopyObject(call, copy);
+  Learn(out.value.version);
   if (out.ok()) return out.value;
   return Settle(
       call, out.reply,
@@ -285,9 +304,13 @@ absl::StatusOr<std::string> S3Store::CreateUpload(const CallContext& call,
   WriteObjectRequest create;
   create.key = request.key;
   create.metadata = &request.metadata;
+  create.tags = &request.tags;
   create.commit_id = request.commit_id;
   S3Outcome<std::string> out = client_.CreateMultipartUpload(call, create);
-  if (!out.ok()) return Plain(out.reply.status);
+  if (!out.ok()) {
+    const absl::Status error = Plain(out.reply.status);
+    return request.tags.empty() ? error : WithPermission(error, "s3:PutObjectTagging");
+  }
   return std::move(out.value);
 }
 
@@ -335,6 +358,7 @@ absl::StatusOr<Stamp> S3Store::CompleteUpload(const CallContext& call,
   const bool honoured = capabilities_.conditional_complete;
   complete.condition = ConditionOf(Honoured(request.precondition, honoured, honoured));
   S3Outcome<Stamp> out = client_.CompleteMultipartUpload(call, complete);
+  Learn(out.value.version);
   if (!out.ok()) {
     return Settle(call, out.reply,
                   {request.key, request.commit_id, WriteError(out.reply, complete.condition)});

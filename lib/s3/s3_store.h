@@ -2,6 +2,7 @@
 #ifndef S3FILES_LIB_S3_S3_STORE_H_
 #define S3FILES_LIB_S3_S3_STORE_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,13 +62,17 @@ class S3Store final : public ObjectStore {
 
   S3Client& client() { return client_; }
 
-  const Capabilities& capabilities() const override { return capabilities_; }
+  // `versions` is true from the first reply on that names a version id: no request asks for it.
+  const Capabilities& capabilities() const override {
+    return has_versions_.load(std::memory_order_acquire) ? with_versions_ : capabilities_;
+  }
   RequestCounts counts() const override { return client_.counts(); }
 
   absl::Status Probe(const CallContext& call, absl::string_view prefix) override;
   absl::StatusOr<ObjectInfo> Head(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<ObjectInfo> Get(const CallContext& call, const GetRequest& request,
                                  ByteSink& sink) override;
+  absl::StatusOr<ObjectTags> GetTags(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<Stamp> Put(const CallContext& call, const PutRequest& request,
                             ByteSource& body) override;
   absl::Status Delete(const CallContext& call, absl::string_view key,
@@ -104,7 +109,18 @@ class S3Store final : public ObjectStore {
   S3Store(S3SenderOptions sender, const ProviderProfile& profile, const Capabilities& capabilities)
       : client_(std::move(sender), profile.quote_etags),
         profile_(profile),
-        capabilities_(capabilities) {}
+        capabilities_(capabilities),
+        with_versions_(WithVersions(capabilities)),
+        has_versions_(capabilities.versions) {}
+
+  static Capabilities WithVersions(Capabilities capabilities) {
+    capabilities.versions = true;
+    return capabilities;
+  }
+  // Of every version that a reply names.
+  void Learn(const Version& version) {
+    if (!version.version_id().empty()) has_versions_.store(true, std::memory_order_release);
+  }
 
   // HEAD decides whether an ambiguous write happened: our commit id there = success.
   absl::StatusOr<Stamp> Settle(const CallContext& call, const S3Reply& reply,
@@ -116,7 +132,9 @@ class S3Store final : public ObjectStore {
 
   S3Client client_;
   const ProviderProfile profile_;
-  const Capabilities capabilities_;
+  const Capabilities capabilities_;   // as given
+  const Capabilities with_versions_;  // the same, with versions
+  std::atomic<bool> has_versions_;
 };
 
 }  // namespace s3files

@@ -228,6 +228,21 @@ absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteObjects(absl::string_view 
   return out;
 }
 
+absl::StatusOr<ObjectTags> ParseTagging(absl::string_view body) {
+  tinyxml2::XMLDocument document;
+  S3FILES_ASSIGN_OR_RETURN(const Element* root, RootOf(body, "Tagging", document));
+  const Element* set = root->FirstChildElement("TagSet");
+  if (set == nullptr) return Malformed("no <TagSet>");
+  ObjectTags out;
+  for (const Element* entry = set->FirstChildElement("Tag"); entry != nullptr;
+       entry = entry->NextSiblingElement("Tag")) {
+    const absl::string_view name = TextOf(*entry, "Key");
+    if (name.empty()) return Malformed("a tag without Key");
+    out[std::string(name)] = std::string(TextOf(*entry, "Value"));
+  }
+  return out;
+}
+
 std::string CompleteUploadBody(absl::Span<const UploadedPart> parts) {
   constexpr absl::string_view kQuote = "&quot;";
   std::string out = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";

@@ -60,6 +60,8 @@ struct DeleteFailure {
 };
 absl::StatusOr<std::vector<DeleteFailure>> ParseDeleteObjects(absl::string_view body);
 
+absl::StatusOr<ObjectTags> ParseTagging(absl::string_view body);
+
 std::string CompleteUploadBody(absl::Span<const UploadedPart> parts);
 
 // False where XML has no way to write `text` (most control characters).

@@ -15,7 +15,7 @@ struct Capabilities {
   bool conditional_delete = true;    // DELETE If-Match
   bool copy_source = true;           // x-amz-copy-source-if-match, on copies of objects and parts
   bool copy_target = true;           // If-None-Match / If-Match on the target of CopyObject
-  bool versions = false;             // old versions can be read by version id
+  bool versions = false;             // old versions can be read by version id; see capabilities()
   bool part_copy = true;             // UploadPartCopy
   bool equal_parts = false;          // all parts but the last must have one size
   bool strong_etags = true;          // writes and listings name versions that compare

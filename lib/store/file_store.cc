@@ -224,6 +224,14 @@ absl::StatusOr<ObjectInfo> FileStore::Get(const CallContext& call, const GetRequ
   });
 }
 
+absl::StatusOr<ObjectTags> FileStore::GetTags(const CallContext& call, absl::string_view key) {
+  using Result = absl::StatusOr<ObjectTags>;
+  return Perform<Result>(&RequestCounts::other, call, key, [&]() -> Result {
+    S3FILES_ASSIGN_OR_RETURN(ObjectFile file, tree_.Open(key));
+    return std::move(file.tags);
+  });
+}
+
 absl::Status FileStore::Replace(const CallContext& call, const std::string& key,
                                 ObjectFileWriter& file, const Precondition& precondition) {
   {
@@ -248,7 +256,8 @@ absl::StatusOr<Stamp> FileStore::Put(const CallContext& call, const PutRequest& 
     S3FILES_RETURN_IF_ERROR(file.Append(call, body));
     tally_.Bytes(0, body.size());
     S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(),
-                                        WithCommitId(request.metadata, request.commit_id), fsync_));
+                                        WithCommitId(request.metadata, request.commit_id),
+                                        request.tags, fsync_));
     S3FILES_RETURN_IF_ERROR(Replace(call, request.key, file, request.precondition));
     return file.stamp();
   });
@@ -315,7 +324,7 @@ absl::StatusOr<Stamp> FileStore::Copy(const CallContext& call, const CopyRequest
     const ObjectMetadata metadata = request.metadata.has_value()
                                         ? WithCommitId(*request.metadata, request.commit_id)
                                         : source.info.metadata;
-    S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(), metadata, fsync_));
+    S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(), metadata, source.tags, fsync_));
     S3FILES_RETURN_IF_ERROR(Replace(call, request.key, file, request.precondition));
     return file.stamp();
   });
@@ -329,7 +338,8 @@ absl::StatusOr<std::string> FileStore::CreateUpload(const CallContext& call,
     MemorySource key(request.key);
     S3FILES_RETURN_IF_ERROR(head.Append(call, key));
     S3FILES_RETURN_IF_ERROR(head.Finish(clock_->WallNanos(),
-                                        WithCommitId(request.metadata, request.commit_id), fsync_));
+                                        WithCommitId(request.metadata, request.commit_id),
+                                        request.tags, fsync_));
     const std::string id = RandomId();
     bool named = false;
     while (!named) {
@@ -365,7 +375,7 @@ absl::StatusOr<ObjectFile> FileStore::OpenUpload(absl::string_view key,
 
 absl::StatusOr<UploadedPart> FileStore::AddPart(absl::string_view key, absl::string_view upload_id,
                                                 uint32_t number, ObjectFileWriter& file) {
-  S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(), ObjectMetadata(), fsync_));
+  S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(), {}, {}, fsync_));
   if (!file.RenameTo(uploads_.get(), PartPath(upload_id, number))) {
     if (errno == ENOENT) return NoSuchUpload(key, upload_id);  // ended meanwhile
     return SystemError(absl::StrCat(name_, ": part of ", key));
@@ -448,7 +458,8 @@ absl::StatusOr<Stamp> FileStore::CompleteUpload(const CallContext& call,
     S3FILES_RETURN_IF_ERROR(CheckPrecondition(request.precondition, before, request.key));
     S3FILES_ASSIGN_OR_RETURN(ObjectFileWriter file, ObjectFileWriter::Create(temporaries_.get()));
     S3FILES_RETURN_IF_ERROR(JoinParts(call, request, file));
-    S3FILES_RETURN_IF_ERROR(file.Finish(clock_->WallNanos(), head.info.metadata, fsync_));
+    S3FILES_RETURN_IF_ERROR(
+        file.Finish(clock_->WallNanos(), head.info.metadata, head.tags, fsync_));
     {
       KeyLock lock;
       S3FILES_RETURN_IF_ERROR(lock.Lock(call, this, request.key));

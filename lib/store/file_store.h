@@ -56,6 +56,7 @@ class FileStore final : public ObjectStore {
   absl::StatusOr<ObjectInfo> Head(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<ObjectInfo> Get(const CallContext& call, const GetRequest& request,
                                  ByteSink& sink) override;
+  absl::StatusOr<ObjectTags> GetTags(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<Stamp> Put(const CallContext& call, const PutRequest& request,
                             ByteSource& body) override;
   absl::Status Delete(const CallContext& call, absl::string_view key,

@@ -64,7 +64,10 @@ Version MemoryStore::VersionOf(const Object& object) const {
 }
 
 ObjectInfo MemoryStore::InfoOf(const Object& object) const {
-  return {object.bytes->size(), {VersionOf(object), object.last_modified_ns}, object.metadata};
+  return {object.bytes->size(),
+          {VersionOf(object), object.last_modified_ns},
+          object.metadata,
+          static_cast<uint32_t>(object.tags.size())};
 }
 
 Version MemoryStore::Current(absl::string_view key) const {
@@ -140,6 +143,14 @@ absl::StatusOr<ObjectInfo> MemoryStore::Get(const CallContext& call, const GetRe
   });
 }
 
+absl::StatusOr<ObjectTags> MemoryStore::GetTags(const CallContext& call, absl::string_view key) {
+  using Result = absl::StatusOr<ObjectTags>;
+  return tally_.Perform<Result>(&RequestCounts::other, call, key, [&]() -> Result {
+    S3FILES_ASSIGN_OR_RETURN(const Object object, Find({std::string(key), {}, {}, false}));
+    return object.tags;
+  });
+}
+
 absl::StatusOr<Stamp> MemoryStore::Put(const CallContext& call, const PutRequest& request,
                                        ByteSource& body) {
   using Result = absl::StatusOr<Stamp>;
@@ -151,6 +162,7 @@ absl::StatusOr<Stamp> MemoryStore::Put(const CallContext& call, const PutRequest
     tally_.Bytes(0, object.bytes->size());
     object.etag = Hex(RawMd5(*object.bytes));
     object.metadata = WithCommitId(request.metadata, request.commit_id);
+    object.tags = request.tags;
     const Precondition condition =
         Honoured(request.precondition, can_.conditional_create, can_.conditional_replace);
     absl::MutexLock lock(&mu_);
@@ -244,8 +256,11 @@ absl::StatusOr<std::string> MemoryStore::CreateUpload(const CallContext& call,
   return tally_.Perform<Result>(&RequestCounts::create_upload, call, request.key, [&]() -> Result {
     absl::MutexLock lock(&mu_);
     const std::string id = absl::StrCat("upload-", next_id_++);
-    uploads_[id] = {
-        request.key, WithCommitId(request.metadata, request.commit_id), clock_->WallNanos(), {}};
+    uploads_[id] = {request.key,
+                    WithCommitId(request.metadata, request.commit_id),
+                    request.tags,
+                    clock_->WallNanos(),
+                    {}};
     return id;
   });
 }
@@ -320,6 +335,7 @@ absl::StatusOr<Stamp> MemoryStore::CompleteUpload(const CallContext& call,
         object.bytes = std::make_shared<const std::string>(std::move(whole));
         object.etag = absl::StrCat(Hex(RawMd5(digests)), "-", request.parts.size());
         object.metadata = std::move(upload->metadata);
+        object.tags = std::move(upload->tags);
         uploads_.erase(request.upload_id);
         return Publish(request.key, std::move(object));
       });

@@ -37,6 +37,7 @@ class MemoryStore final : public ObjectStore {
   absl::StatusOr<ObjectInfo> Head(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<ObjectInfo> Get(const CallContext& call, const GetRequest& request,
                                  ByteSink& sink) override;
+  absl::StatusOr<ObjectTags> GetTags(const CallContext& call, absl::string_view key) override;
   absl::StatusOr<Stamp> Put(const CallContext& call, const PutRequest& request,
                             ByteSource& body) override;
   absl::Status Delete(const CallContext& call, absl::string_view key,
@@ -71,6 +72,7 @@ class MemoryStore final : public ObjectStore {
     std::string version_id;  // empty without versions
     int64_t last_modified_ns = 0;
     ObjectMetadata metadata;
+    ObjectTags tags;
   };
   struct Part {
     Bytes bytes;
@@ -79,6 +81,7 @@ class MemoryStore final : public ObjectStore {
   struct Upload {
     std::string key;
     ObjectMetadata metadata;
+    ObjectTags tags;
     int64_t initiated_ns = 0;
     std::map<uint32_t, Part> parts;
   };

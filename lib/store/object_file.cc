@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +39,7 @@ class Decoder {
  public:
   explicit Decoder(absl::string_view bytes) : bytes_(bytes) {}
   bool ok() const { return ok_; }
+  bool done() const { return bytes_.empty(); }
   uint64_t Number() {
     if (bytes_.size() < 8) return Fail();
     uint64_t value = 0;
@@ -75,29 +77,54 @@ auto HeadersOf(Metadata& metadata) {
                     &metadata.storage_class};
 }
 
-std::string EncodeTrailer(const Stamp& stamp, const ObjectMetadata& metadata) {
+template <typename Metadata>
+auto EncryptionOf(Metadata& metadata) {
+  return std::array{&metadata.encryption, &metadata.encryption_key,
+                    &metadata.encryption_bucket_key};
+}
+
+void PutMap(std::string* out, const std::map<std::string, std::string>& map) {
+  PutNumber(out, map.size());
+  for (const auto& [name, value] : map) {
+    PutString(out, name);
+    PutString(out, value);
+  }
+}
+
+std::map<std::string, std::string> TakeMap(Decoder* decoder) {
+  std::map<std::string, std::string> map;
+  for (uint64_t left = decoder->Number(); left > 0 && decoder->ok(); --left) {
+    std::string name = decoder->String();
+    map[std::move(name)] = decoder->String();
+  }
+  return map;
+}
+
+std::string EncodeTrailer(const Stamp& stamp, const ObjectMetadata& metadata,
+                          const ObjectTags& tags) {
   std::string out;
   PutString(&out, stamp.version.etag());
   PutNumber(&out, static_cast<uint64_t>(stamp.last_modified_ns));
   for (const std::string* header : HeadersOf(metadata)) PutString(&out, *header);
-  PutNumber(&out, metadata.user.size());
-  for (const auto& [name, value] : metadata.user) {
-    PutString(&out, name);
-    PutString(&out, value);
-  }
+  PutMap(&out, metadata.user);
+  for (const std::string* header : EncryptionOf(metadata)) PutString(&out, *header);
+  PutMap(&out, tags);
   PutNumber(&out, out.size());
   out.append(kMagic, 8);
   return out;
 }
 
-bool DecodeTrailer(absl::string_view bytes, ObjectInfo* info) {
+bool DecodeTrailer(absl::string_view bytes, ObjectFile* file) {
+  ObjectInfo* const info = &file->info;
   Decoder decoder(bytes);
   const std::string etag = decoder.String();
   info->stamp = {Version::Of(etag), static_cast<int64_t>(decoder.Number())};
   for (std::string* header : HeadersOf(info->metadata)) *header = decoder.String();
-  for (uint64_t left = decoder.Number(); left > 0 && decoder.ok(); --left) {
-    std::string name = decoder.String();
-    info->metadata.user[std::move(name)] = decoder.String();
+  info->metadata.user = TakeMap(&decoder);
+  if (!decoder.done()) {  // the first files of this kind ended here
+    for (std::string* header : EncryptionOf(info->metadata)) *header = decoder.String();
+    file->tags = TakeMap(&decoder);
+    info->tag_count = static_cast<uint32_t>(file->tags.size());
   }
   return decoder.ok() && info->stamp.version.known();
 }
@@ -118,7 +145,8 @@ bool ReadAt(int fd, uint64_t offset, absl::Span<char> out) {
 }
 
 // Reads the trailer: one pread where it is of ordinary size.
-absl::Status ReadInfo(int fd, const std::string& path, ObjectInfo* info) {
+absl::Status ReadInfo(const std::string& path, ObjectFile* file) {
+  const int fd = file->fd.get();
   struct stat st;
   if (fstat(fd, &st) != 0) return SystemError(path);
   const auto file_size = static_cast<uint64_t>(st.st_size);
@@ -137,9 +165,9 @@ absl::Status ReadInfo(int fd, const std::string& path, ObjectInfo* info) {
     tail = absl::MakeSpan(longer);
     if (!ReadAt(fd, file_size - tail.size(), tail)) return SystemError(path);
   }
-  info->size = file_size - kFooter - size;
+  file->info.size = file_size - kFooter - size;
   const absl::string_view trailer(tail.data() + tail.size() - kFooter - size, size);
-  return DecodeTrailer(trailer, info) ? absl::OkStatus() : foreign;
+  return DecodeTrailer(trailer, file) ? absl::OkStatus() : foreign;
 }
 
 bool WriteAll(int fd, absl::string_view bytes) {
@@ -173,7 +201,7 @@ absl::StatusOr<ObjectFile> OpenObjectFile(int directory, const std::string& path
     if (errno == ELOOP || errno == ENXIO) errno = EIO;  // a link, a socket: not ours
     return SystemError(path);
   }
-  S3FILES_RETURN_IF_ERROR(ReadInfo(file.fd.get(), path, &file.info));
+  S3FILES_RETURN_IF_ERROR(ReadInfo(path, &file));
   return file;
 }
 
@@ -258,9 +286,10 @@ absl::Status ObjectFileWriter::Flush() {
   return absl::OkStatus();
 }
 
-absl::Status ObjectFileWriter::Finish(int64_t now_ns, const ObjectMetadata& metadata, bool fsync) {
+absl::Status ObjectFileWriter::Finish(int64_t now_ns, const ObjectMetadata& metadata,
+                                      const ObjectTags& tags, bool fsync) {
   stamp_ = {Version::Of(RandomId()), now_ns};
-  pending_ += EncodeTrailer(stamp_, metadata);
+  pending_ += EncodeTrailer(stamp_, metadata, tags);
   S3FILES_RETURN_IF_ERROR(Flush());
   pending_.shrink_to_fit();
   if (fsync && fdatasync(fd_.get()) != 0) return SystemError("writing an object");

@@ -43,6 +43,7 @@ absl::Status SystemError(absl::string_view what);
 struct ObjectFile {
   Fd fd;
   ObjectInfo info;
+  ObjectTags tags;
 };
 
 // ENOENT; EIO where the file is not an object of ours.
@@ -62,8 +63,9 @@ class ObjectFileWriter {
 
   absl::Status Append(const CallContext& call, ByteSource& body);
   absl::Status AppendFrom(const CallContext& call, const ObjectFile& source, ByteRange range);
-  // Ends the file: a new version of `metadata`, which is on the disk where `fsync` is set.
-  absl::Status Finish(int64_t now_ns, const ObjectMetadata& metadata, bool fsync);
+  // Ends the file: a new version with these, which is on the disk where `fsync` is set.
+  absl::Status Finish(int64_t now_ns, const ObjectMetadata& metadata, const ObjectTags& tags,
+                      bool fsync);
 
   const Stamp& stamp() const { return stamp_; }  // after Finish
   uint64_t size() const { return size_; }        // of the object's bytes

@@ -38,8 +38,14 @@ struct ObjectMetadata {
   std::string cache_control;
   std::string expires;
   std::string storage_class;
+  // Who encrypts it where, as x-amz-server-side-encryption, its KMS key and "true" for a bucket key.
+  std::string encryption;
+  std::string encryption_key;
+  std::string encryption_bucket_key;
   friend bool operator==(const ObjectMetadata&, const ObjectMetadata&) = default;
 };
+
+using ObjectTags = std::map<std::string, std::string>;
 
 // The user metadata name under which a write's commit id is stored with the object.
 inline constexpr char kCommitIdName[] = "s3files-commit";
@@ -48,6 +54,7 @@ struct ObjectInfo {
   uint64_t size = 0;
   Stamp stamp;
   ObjectMetadata metadata;  // includes kCommitIdName in `user` where we wrote it
+  uint32_t tag_count = 0;   // as far as the caller may know (on S3: s3:GetObjectTagging)
 };
 
 struct GetRequest {
@@ -66,8 +73,10 @@ struct PutRequest {
   ObjectMetadata metadata;
   Precondition precondition = Precondition::None();
   std::string commit_id;  // stored as kCommitIdName; resolves a lost reply. Empty = none
+  ObjectTags tags;
 };
 
+// The target gets the source's tags.
 struct CopyRequest {
   std::string source_key;
   Version source_version;  // known: ESTALE unless the source still has it; else whatever is there
@@ -139,6 +148,7 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
+  // They do not change, except that `versions` may turn out to be true. The reference stays valid.
   virtual const Capabilities& capabilities() const = 0;
   virtual RequestCounts counts() const = 0;
 
@@ -154,6 +164,9 @@ class ObjectStore {
   // under that version. ENOENT, ERANGE, ESTALE. On error `sink` may have received some bytes.
   virtual absl::StatusOr<ObjectInfo> Get(const CallContext& call, const GetRequest& request,
                                          ByteSink& sink) = 0;
+
+  // Empty where it has none. ENOENT. ENOTSUP: the store has no tags.
+  virtual absl::StatusOr<ObjectTags> GetTags(const CallContext& call, absl::string_view key) = 0;
 
   // Returns the stamp of what was written (last_modified_ns 0 where the reply does not say).
   // ESTALE or EEXIST: the precondition failed. EFBIG: over largest_put.

@@ -118,8 +118,9 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   auto it = staged_.find(inode->ino);
   if (it == staged_.end()) return nullptr;
   if (it->second.early == nullptr) {
-    it->second.early = std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content,
-                                                     std::move(request), part_policy_);
+    it->second.early =
+        std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content, std::move(request),
+                                      inode->tag_count > 0, part_policy_);
   }
   return it->second.early;
 }
@@ -243,6 +244,7 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   }
   job.snapshot = *std::move(snapshot);
   job.expected = inode->committed.version;
+  if (inode->tag_count > 0) job.tags_of = job.key;
   if (job.early != nullptr) {
     job.metadata = job.early->request().metadata;
     job.commit_id = job.early->request().commit_id;
@@ -334,6 +336,7 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
   inode->content->Adopt(std::make_shared<const Base>(key, info->stamp.version, info->size));
   inode->committed = info->stamp;
+  inode->tag_count = info->tag_count;
   ++inode->epoch;
   return true;
 }

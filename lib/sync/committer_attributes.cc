@@ -78,6 +78,7 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       }
       job.expected = info->stamp.version;
       job.commit_id = RandomId();
+      job.tagged = info->tag_count > 0;
       absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
       if (stamp.ok()) {
         NoteAttributes(inode, *info, *stamp, key, std::move(job.metadata));
@@ -138,6 +139,7 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   inode->attributes = AttributesOf(info, inode->type == FileType::kDirectory, parts_.defaults);
   inode->change.ApplyTo(&inode->attributes);
   inode->metadata = info.metadata;
+  inode->tag_count = read.tag_count;
   inode->full = true;
   inode->validated_ns = now;
   inode->ctime_ns = parts_.clock->WallNanos();

@@ -1,6 +1,7 @@
 #include "lib/sync/early_upload.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,14 @@ namespace {
 constexpr int64_t kAbortPatienceNs = 20'000'000'000;
 
 }  // namespace
+
+absl::StatusOr<ObjectTags> KeptTags(const CallContext& call, ObjectStore* store,
+                                    const std::string& key) {
+  if (key.empty()) return ObjectTags();
+  absl::StatusOr<ObjectTags> tags = store->GetTags(call, key);
+  if (ErrnoOf(tags.status()) == ENOENT) return ObjectTags();
+  return tags;
+}
 
 class EarlyUpload::Source final : public ByteSource {
  public:
@@ -61,8 +70,15 @@ void EarlyUpload::SubmitPart(uint32_t number, SealedBytes bytes) {
   });
 }
 
+absl::StatusOr<std::string> EarlyUpload::CreateUpload() {
+  PutRequest request = request_;
+  S3FILES_ASSIGN_OR_RETURN(request.tags,
+                           KeptTags(CallContext(), store_, tagged_ ? request_.key : ""));
+  return store_->CreateUpload(CallContext(), request);
+}
+
 void EarlyUpload::Start() {
-  absl::StatusOr<std::string> id = store_->CreateUpload(CallContext(), request_);
+  absl::StatusOr<std::string> id = CreateUpload();
   absl::MutexLock lock(&mu_);
   if (id.ok()) {
     upload_id_ = *std::move(id);

@@ -20,17 +20,23 @@
 
 namespace s3files {
 
+// The tags that a rewrite takes over from the object `key`; none, and no request, where it is empty.
+// None either where there is no such object any more: the write's precondition will tell.
+absl::StatusOr<ObjectTags> KeptTags(const CallContext& call, ObjectStore* store,
+                                    const std::string& key);
+
 // Belongs to one live generation of one content. Its parts are kept staged, too, until the commit:
 // what can be lost is only the effort. Thread-safe.
 class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
  public:
-  // `request`: key, metadata and commit id of the object to be.
+  // `request`: key, metadata and commit id of the object to be. `tagged`: the one there has tags.
   EarlyUpload(ObjectStore* store, Executor* executor, std::shared_ptr<Content> content,
-              PutRequest request, const PartPolicy& policy)
+              PutRequest request, bool tagged, const PartPolicy& policy)
       : store_(store),
         executor_(executor),
         content_(std::move(content)),
         request_(std::move(request)),
+        tagged_(tagged),
         policy_(policy) {}
 
   const PutRequest& request() const { return request_; }
@@ -59,6 +65,7 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
  private:
   class Source;
   void Start();
+  absl::StatusOr<std::string> CreateUpload();
   void Upload(uint32_t number, SealedBytes bytes);
   void SubmitPart(uint32_t number, SealedBytes bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SubmitAbort() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -70,6 +77,7 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
   Executor* const executor_;
   const std::shared_ptr<Content> content_;
   const PutRequest request_;
+  const bool tagged_;
   const PartPolicy policy_;
   const std::shared_ptr<CancelToken> parts_token_ = std::make_shared<CancelToken>();
 

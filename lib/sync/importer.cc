@@ -11,6 +11,14 @@
 #include "lib/inode/path.h"
 
 namespace s3files {
+namespace {
+
+bool IsKnownFile(const Inode& inode) {
+  absl::MutexLock lock(&inode.mu);
+  return inode.content != nullptr;
+}
+
+}  // namespace
 
 bool Importer::Recent(int64_t since_ns) const {
   return since_ns != 0 && clock_->MonotonicNanos() - since_ns < policy_.attribute_timeout_ns;
@@ -62,7 +70,8 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
 }
 
 absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePtr& directory,
-                                          absl::string_view name, Freshness freshness) {
+                                          absl::string_view name, Freshness freshness,
+                                          Expect expect) {
   const std::string key = names_->ChildKey(directory, name);
   while (true) {
     InodePtr known = names_->Child(directory, name);
@@ -79,10 +88,13 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     if (recalled == Known::kAnswer) return known;
     if (recalled == Known::kGone) continue;
 
+    bool probed = false;
+    bool is_directory = false;
+    std::optional<Stamp> marker;
     if (known->type == FileType::kDirectory) {
-      std::optional<Stamp> marker;
-      S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
-      if (exists) {
+      probed = true;
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
+      if (is_directory) {
         NoteExists(known);
         if (marker) NoteMarker(known, marker);
         return known;
@@ -101,18 +113,24 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       epoch = known->epoch;
     }
 
-    absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
-    if (file.ok()) {
-      if (*file == nullptr) continue;
-      NoteExists(directory);
-      return file;
+    if (!probed && expect == Expect::kDirectory && !IsKnownFile(*known)) {
+      probed = true;
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
     }
-    if (ErrnoOf(file.status()) != ENOENT) return file.status();
+    if (!is_directory) {
+      absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
+      if (file.ok()) {
+        if (*file == nullptr) continue;
+        NoteExists(directory);
+        return file;
+      }
+      if (ErrnoOf(file.status()) != ENOENT) return file.status();
+    }
     if (!NoteGone(known, epoch)) continue;
-
-    std::optional<Stamp> marker;
-    S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, key + "/", &marker));
-    if (!exists) return InodePtr();
+    if (!probed) {
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
+    }
+    if (!is_directory) return InodePtr();
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
     if (found->type != FileType::kDirectory) continue;
     NoteExists(found);
@@ -172,6 +190,7 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
   inode->attributes = AttributesOf(opened.info, false, policy_.defaults);
   inode->committed = opened.info.stamp;
   inode->metadata = std::move(opened.info.metadata);
+  inode->tag_count = opened.info.tag_count;
   inode->full = true;
   inode->validated_ns = clock_->MonotonicNanos();
   return true;

@@ -32,6 +32,9 @@ enum class Freshness : uint8_t {
   kNowToRead,  // ask, and bring the first bytes with the answer where they are not resident
 };
 
+// What is asked for first: it costs one request, anything else two.
+enum class Expect : uint8_t { kFile, kDirectory };
+
 // Thread-safe.
 class Importer {
  public:
@@ -45,10 +48,11 @@ class Importer {
         clock_(clock),
         policy_(policy) {}
 
-  // What `name` in `directory` is; null where nothing is. A file costs one request, anything else
-  // one more (a LIST).
+  // What `name` in `directory` is; null where nothing is. Where the bucket has both a file and a
+  // directory of that name it is the one known here, else the one expected.
   absl::StatusOr<InodePtr> Lookup(const CallContext& call, const InodePtr& directory,
-                                  absl::string_view name, Freshness freshness);
+                                  absl::string_view name, Freshness freshness,
+                                  Expect expect = Expect::kFile);
 
   // As Lookup(kNow), for a name that is to be made. `enforced`: an absence may be as old as the
   // attribute timeout, since the commit's precondition enforces it. Null: it is absent, and the

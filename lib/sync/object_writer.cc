@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/clock.h"
 #include "lib/base/errors.h"
+#include "lib/content/snapshot_source.h"
 
 namespace s3files {
 namespace {
@@ -17,61 +17,6 @@ namespace {
 // Aborting goes on after the call that failed has lost its patience: an upload left behind costs
 // its owner money every month.
 constexpr int64_t kAbortPatienceNs = 20'000'000'000;
-
-// A range of a snapshot as a request's body. What lies in the store is brought here first, as far
-// as memory goes into blocks, else into a file: a body is read by the threads that do the network's
-// work, and must never wait for the network itself.
-class SnapshotSource final : public ByteSource {
- public:
-  SnapshotSource(Fetcher* fetcher, SpillArea* spill, const Snapshot* snapshot, ByteRange range)
-      : snapshot_(snapshot), range_(range), brought_(0, fetcher->cache(), spill) {}
-
-  absl::Status Bring(const CallContext& call, Fetcher& fetcher) {
-    RangeSet staged;
-    if (snapshot_->overlay != nullptr) {
-      for (const ByteRange& piece : snapshot_->overlay->staged().Within(range_)) staged.Add(piece);
-    }
-    for (const ByteRange& missing : staged.Missing(range_)) {
-      const ByteRange wanted = Intersect(missing, {0, snapshot_->base_visible()});
-      if (!wanted.empty()) S3FILES_RETURN_IF_ERROR(BringRange(call, fetcher, wanted));
-    }
-    return absl::OkStatus();
-  }
-
-  uint64_t size() const override { return range_.size(); }
-
-  absl::Status Read(uint64_t offset, absl::Span<char> out) override {
-    const uint64_t origin = range_.begin + offset;
-    std::memset(out.data(), 0, out.size());  // holes
-    for (const Overlay* layer :
-         {snapshot_->overlay.get(), static_cast<const Overlay*>(&brought_)}) {
-      if (layer == nullptr) continue;
-      for (const ByteRange& piece : layer->staged().Within({origin, origin + out.size()})) {
-        S3FILES_RETURN_IF_ERROR(
-            layer->Read(piece.begin, out.subspan(piece.begin - origin, piece.size())));
-      }
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status BringRange(const CallContext& call, Fetcher& fetcher, const ByteRange& wanted) {
-    fetcher.ReadAhead(snapshot_->base, wanted);
-    std::vector<char> buffer(kBlockSize);
-    for (uint64_t at = wanted.begin; at < wanted.end;) {
-      const uint64_t n = std::min(wanted.end - at, kBlockSize - at % kBlockSize);
-      const absl::Span<char> bytes(buffer.data(), n);
-      S3FILES_RETURN_IF_ERROR(fetcher.Read(call, snapshot_->base, at, bytes));
-      S3FILES_RETURN_IF_ERROR(brought_.Write(at, bytes));
-      at += n;
-    }
-    return absl::OkStatus();
-  }
-
-  const Snapshot* const snapshot_;
-  const ByteRange range_;
-  Overlay brought_;
-};
 
 WriteShape ShapeOf(const Snapshot& snapshot) {
   WriteShape shape;
@@ -82,8 +27,10 @@ WriteShape ShapeOf(const Snapshot& snapshot) {
   return shape;
 }
 
-PutRequest RequestOf(const WriteJob& job) {
+absl::StatusOr<PutRequest> RequestOf(const CallContext& call, ObjectStore* store,
+                                     const WriteJob& job) {
   PutRequest request;
+  S3FILES_ASSIGN_OR_RETURN(request.tags, KeptTags(call, store, job.tags_of));
   request.key = job.key;
   request.metadata = job.metadata;
   request.commit_id = job.commit_id;
@@ -123,7 +70,13 @@ absl::StatusOr<Stamp> ObjectWriter::WriteBytes(const CallContext& call, const Wr
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key, job.metadata, job.expected, {job.source, nullptr}, job.commit_id, nullptr,
+  WriteJob write{job.key,
+                 job.metadata,
+                 job.expected,
+                 {job.source, nullptr},
+                 job.commit_id,
+                 nullptr,
+                 job.tagged ? job.source->key : "",
                  {}};
   if (job.source->size > can.largest_copy) return WriteBytes(call, write, {});
 
@@ -156,8 +109,8 @@ absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const 
 
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {
   SnapshotSource source(fetcher_, spill_, &job.snapshot, {0, job.snapshot.size()});
-  S3FILES_RETURN_IF_ERROR(source.Bring(call, *fetcher_));
-  PutRequest request = RequestOf(job);
+  S3FILES_RETURN_IF_ERROR(source.Bring(call));
+  S3FILES_ASSIGN_OR_RETURN(PutRequest request, RequestOf(call, store_, job));
   S3FILES_ASSIGN_OR_RETURN(request.precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kPut));
   return store_->Put(call, request, source);
@@ -165,7 +118,8 @@ absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob&
 
 absl::StatusOr<Stamp> ObjectWriter::WriteParts(const CallContext& call, const WriteJob& job,
                                                WritePlan plan) {
-  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, RequestOf(job)));
+  S3FILES_ASSIGN_OR_RETURN(const PutRequest request, RequestOf(call, store_, job));
+  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, request));
   std::vector<Step> steps;
   steps.reserve(plan.parts.size());
   for (const PlannedPart& part : plan.parts) steps.push_back({part, {}});
@@ -201,7 +155,7 @@ absl::Status ObjectWriter::CarryStep(const CallContext& call, const WriteJob& jo
                                      const std::string& upload_id, Step& step) {
   if (!step.plan.copy) {
     SnapshotSource source(fetcher_, spill_, &job.snapshot, step.plan.range);
-    S3FILES_RETURN_IF_ERROR(source.Bring(call, *fetcher_));
+    S3FILES_RETURN_IF_ERROR(source.Bring(call));
     S3FILES_ASSIGN_OR_RETURN(
         step.uploaded, store_->UploadPart(call, job.key, upload_id, step.plan.number, source));
     return absl::OkStatus();

@@ -25,6 +25,7 @@ struct WriteJob {
   Snapshot snapshot;
   std::string commit_id;
   std::shared_ptr<EarlyUpload> early;  // may be null; its key and commit id are the job's
+  std::string tags_of;                 // key of the object whose tags it keeps; empty = none
   AttributeChange change;              // staged, and part of `metadata`
 };
 
@@ -34,6 +35,7 @@ struct CopyJob {
   ObjectMetadata metadata;
   Version expected;
   std::string commit_id;
+  bool tagged = false;  // the source has tags
 };
 
 // After these a write may have happened all the same: EIO, ETIMEDOUT, ECANCELED.

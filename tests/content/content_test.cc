@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/errors.h"
 #include "lib/base/executor.h"
+#include "lib/content/snapshot_source.h"
 #include "lib/store/memory_store.h"
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
@@ -48,14 +49,13 @@ class Bench {
     return *snapshot;
   }
   void Commit(const Snapshot& snapshot) {
-    std::string bytes(snapshot.size(), '?');
-    ASSERT_TRUE(snapshot.Read(CallContext(), fetcher_, 0, absl::MakeSpan(bytes)).ok());
+    SnapshotSource source(&fetcher_, &spill_, &snapshot, {0, snapshot.size()});
+    ASSERT_TRUE(source.Bring(CallContext()).ok());
     PutRequest put;
     put.key = "f";
-    MemorySource source(bytes);
     absl::StatusOr<Stamp> stamp = store_.Put(CallContext(), put, source);
     ASSERT_TRUE(stamp.ok()) << stamp.status();
-    content_->Rebase(std::make_shared<const Base>("f", stamp->version, bytes.size()));
+    content_->Rebase(std::make_shared<const Base>("f", stamp->version, snapshot.size()));
   }
 
  private:

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "lib/base/errors.h"
+#include "lib/content/snapshot_source.h"
 #include "lib/store/memory_store.h"
 #include "tests/store/faulty_store.h"
 
@@ -42,7 +43,9 @@ class ReadingTest : public testing::Test {
   }
   std::string Read(const Snapshot& snapshot) {
     std::string bytes(snapshot.size(), '?');
-    EXPECT_TRUE(snapshot.Read(CallContext(), fetcher_, 0, absl::MakeSpan(bytes)).ok());
+    SnapshotSource source(&fetcher_, &spill_, &snapshot, {0, snapshot.size()});
+    EXPECT_TRUE(source.Bring(CallContext()).ok());
+    EXPECT_TRUE(source.Read(0, absl::MakeSpan(bytes)).ok());
     return bytes;
   }
 

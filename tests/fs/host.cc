@@ -19,6 +19,8 @@ const char* NameOf(Op op) {
       return "HEAD";
     case Op::kGet:
       return "GET";
+    case Op::kGetTags:
+      return "GET-TAGS";
     case Op::kPut:
       return "PUT";
     case Op::kDelete:
@@ -53,10 +55,12 @@ std::string ErrnoText(const absl::Status& status) {
 
 }  // namespace
 
-void Bucket::Put(const std::string& key, absl::string_view bytes, const ObjectMetadata& metadata) {
+void Bucket::Put(const std::string& key, absl::string_view bytes, const ObjectMetadata& metadata,
+                 const ObjectTags& tags) {
   PutRequest request;
   request.key = key;
   request.metadata = metadata;
+  request.tags = tags;
   MemorySource source(bytes);
   ASSERT_TRUE(store_->Put(CallContext(), request, source).ok()) << key;
 }
@@ -77,6 +81,10 @@ std::optional<std::string> Bucket::Get(const std::string& key) const {
 
 ObjectInfo Bucket::Head(const std::string& key) const {
   return store_->Head(CallContext(), key).value();
+}
+
+ObjectTags Bucket::Tags(const std::string& key) const {
+  return store_->GetTags(CallContext(), key).value();
 }
 
 std::vector<std::string> Bucket::Keys() const {

@@ -45,10 +45,12 @@ class Bucket {
       : store_(std::make_shared<MemoryStore>(can)) {}
 
   const std::shared_ptr<MemoryStore>& store() const { return store_; }
-  void Put(const std::string& key, absl::string_view bytes, const ObjectMetadata& metadata = {});
+  void Put(const std::string& key, absl::string_view bytes, const ObjectMetadata& metadata = {},
+           const ObjectTags& tags = {});
   void Delete(const std::string& key);
   std::optional<std::string> Get(const std::string& key) const;  // nullopt: there is none
   ObjectInfo Head(const std::string& key) const;
+  ObjectTags Tags(const std::string& key) const;
   std::vector<std::string> Keys() const;
   size_t PendingUploads() const;
 

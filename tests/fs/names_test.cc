@@ -62,6 +62,8 @@ TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
   ASSERT_EQ(host_.events(EventKind::kKeySkipped).size(), 1u);
   EXPECT_EQ(host_.events(EventKind::kKeySkipped)[0].path, "a");
   EXPECT_EQ(other_.ReadFile("a"), "hidden");
+  EXPECT_EQ(ErrnoOf(other_.TryOpen("a", kOpenDirectory)), ENOTDIR) << "known to be the file";
+  EXPECT_TRUE(Host(bucket_).TryOpen("a", kOpenDirectory).ok());
 }
 
 // [N2]

@@ -63,6 +63,22 @@ TEST_F(RequestsTest, OverwritingAFile) {
   EXPECT_EQ(host_.Requests(), "HEAD f") << "nothing was staged";
 }
 
+// [W9] One more where the object has tags, none where it has not.
+TEST_F(RequestsTest, W9RewritingATaggedFile) {
+  bucket_.Put("f", "old", {}, {{"k", "v"}});
+  ASSERT_TRUE(host_.WriteFile("f", "new").ok());
+  EXPECT_EQ(host_.Requests(), "LIST , HEAD f, GET-TAGS f, PUT f");
+  ASSERT_TRUE(host_.WriteFile("f", "newer").ok());
+  EXPECT_EQ(host_.Requests(), "HEAD f, GET-TAGS f, PUT f");
+  ASSERT_TRUE(host_.Rename("f", "g").ok());
+  EXPECT_EQ(host_.Requests(), "COPY g, DELETE f") << "the store copies them itself";
+  std::unique_ptr<Handle> handle = host_.Open("g", kOpenWrite);
+  host_.Requests();
+  ASSERT_TRUE(host_.Write(*handle, 0, "N").ok());
+  bucket_.Delete("g");
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE) << "a conflict, as without tags";
+}
+
 TEST_F(RequestsTest, Stat) {
   bucket_.Put("f", "bytes");
   bucket_.Put("d/x", "");
@@ -79,6 +95,30 @@ TEST_F(RequestsTest, Stat) {
   clock_.Advance(absl::Seconds(2));
   EXPECT_TRUE(host_.Stat("f").ok());
   EXPECT_EQ(host_.Requests(), "HEAD f");
+}
+
+// What is expected to be a directory is asked for as one first.
+TEST_F(RequestsTest, OpeningADirectory) {
+  bucket_.Put("d/x", "");
+  bucket_.Put("f", "bytes");
+  host_.Open("d", kOpenDirectory);
+  EXPECT_EQ(host_.Requests(), "LIST d/");
+  host_.Open("d", kOpenDirectory);
+  EXPECT_EQ(host_.Requests(), "") << "within the attribute timeout";
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(host_.Stat("d/", kInfoSize).ok());
+  EXPECT_EQ(host_.Requests(), "LIST d/");
+  bucket_.Delete("d/x");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("d", kOpenDirectory)), ENOENT);
+  EXPECT_EQ(host_.Requests(), "LIST d/, HEAD d");
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("f", kOpenDirectory)), ENOTDIR);
+  EXPECT_EQ(host_.Requests(), "LIST f/, HEAD f") << "not its bytes";
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("f", kOpenDirectory)), ENOTDIR);
+  EXPECT_EQ(host_.Requests(), "HEAD f") << "known to be a file";
+  bucket_.Put("e/", "");
+  EXPECT_TRUE(host_.RemoveDirectory("e").ok());
+  EXPECT_EQ(host_.Requests(), "LIST e/, LIST e/, DELETE e/");
 }
 
 TEST_F(RequestsTest, ChangingNames) {

@@ -204,15 +204,20 @@ TEST_F(UploadTest, W9ARewriteKeepsTheMetadata) {
   metadata.cache_control = "no-store";
   metadata.expires = "Thu, 01 Jan 2099 00:00:00 GMT";
   metadata.storage_class = "STANDARD_IA";
+  metadata.encryption = "aws:kms";
+  metadata.encryption_key = "arn:aws:kms:us-east-1:111122223333:key/apollo";
+  metadata.encryption_bucket_key = "true";
+  const ObjectTags tags = {{"cost center", "42 & more"}, {"empty", ""}};
   const auto expect_kept = [&](const std::string& key) {
     ObjectMetadata now = bucket_.Head(key).metadata;
     EXPECT_EQ(now.user["project"], "apollo") << key;
     EXPECT_EQ(now.user["file-owner"], "77") << key;
     now.user = metadata.user;
     EXPECT_EQ(now, metadata) << key;
+    EXPECT_EQ(bucket_.Tags(key), tags) << key;
   };
-  bucket_.Put(kFile, "old", metadata);
-  bucket_.Put("large", Noise(10 * kPart), metadata);
+  bucket_.Put(kFile, "old", metadata, tags);
+  bucket_.Put("large", Noise(10 * kPart), metadata, tags);
   ASSERT_TRUE(host_.WriteFile(kFile, "new").ok());
   expect_kept(kFile);
   std::unique_ptr<Handle> handle = host_.Open("large", kOpenWrite);
@@ -223,6 +228,50 @@ TEST_F(UploadTest, W9ARewriteKeepsTheMetadata) {
   expect_kept("large");
   ASSERT_TRUE(host_.Rename("large", "renamed").ok());
   expect_kept("renamed");
+}
+
+// [W9] The tags of a file that is uploaded while it is written, and of a copy in parts.
+TEST_F(UploadTest, W9TagsAreKeptHoweverTheObjectIsWritten) {
+  const ObjectTags tags = {{"k", "v"}};
+  bucket_.Put(kFile, "old", {}, tags);
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite | kOpenTruncate);
+  ASSERT_TRUE(host_.Append(*handle, bytes_).ok());
+  AwaitParts(6);
+  EXPECT_EQ(host_.store().count(Op::kGetTags), 1);
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Tags(kFile), tags);
+  EXPECT_EQ(host_.store().count(Op::kGetTags), 1);
+  EXPECT_EQ(host_.store().count(Op::kCreateUpload), 1);
+
+  Capabilities can = Bucket::SmallParts();
+  can.largest_copy = 4 * kPart;
+  Bucket bucket(can);
+  bucket.Put(kFile, bytes_, {}, tags);
+  Host host(bucket);
+  ASSERT_TRUE(host.Rename(kFile, "moved").ok());
+  EXPECT_GT(host.store().count(Op::kCopyPart), 0);
+  EXPECT_EQ(bucket.Tags("moved"), tags);
+}
+
+// [W9] What would be lost is not: the file stays staged until the tags can be read.
+TEST_F(UploadTest, W9TagsThatCannotBeReadFailTheCommit) {
+  const ObjectTags tags = {{"k", "v"}};
+  const absl::Status denied = Error(EACCES, "s3:GetObjectTagging is needed");
+  for (const std::string& bytes : {std::string("new"), bytes_}) {
+    bucket_.Put(kFile, "old", {}, tags);
+    // The early upload asks, too, and leaves it to the commit to tell.
+    const int times = bytes.size() > kPart ? 2 : 1;
+    host_.store().Fail(Op::kGetTags, denied, FaultyStore::kBefore, 1, times);
+    std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite | kOpenTruncate);
+    ASSERT_TRUE(host_.Append(*handle, bytes).ok());
+    const absl::Status closed = host_.Sync(*handle);
+    EXPECT_EQ(ErrnoOf(closed), EACCES) << closed;
+    EXPECT_EQ(*bucket_.Get(kFile), "old");
+    ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+    EXPECT_TRUE(*bucket_.Get(kFile) == bytes);
+    EXPECT_EQ(bucket_.Tags(kFile), tags);
+  }
+  ExpectNothingLeft();
 }
 
 Bucket WithoutConditions() {

@@ -59,6 +59,7 @@ StoreCase On(const std::string& name,
             store.capabilities = can;
             store.retry.max_attempts = 2;
             if (can.versions) EnableVersions(store);
+            store.capabilities->versions = false;  // the store finds out
             auto made = S3Store::Create(store);
             if (!made.ok()) return nullptr;
             served->store = *std::move(made);

@@ -79,6 +79,72 @@ TEST_F(S3StoreTest, PutSendsItsConditionAndCommitIdSigned) {
   EXPECT_EQ(store_->counts().retries, 0u);
 }
 
+TEST_F(S3StoreTest, AnyReplyWithAVersionIdShowsThatTheBucketHasVersions) {
+  const auto versioned = [](ScriptedReply reply, const std::string& id) {
+    reply.headers.emplace_back("x-amz-version-id", id);
+    return reply;
+  };
+  const std::string result = "Result><ETag>\"e1\"</ETag></";
+  const ScriptedReply copied{200, {}, "<CopyObject" + result + "CopyObjectResult>"};
+  const ScriptedReply completed{
+      200, {}, "<CompleteMultipartUpload" + result + "CompleteMultipartUploadResult>"};
+  const std::pair<ScriptedReply, std::function<bool()>> calls[] = {
+      {Described("e1", "", 4), [&] { return store_->Head({}, "k").ok(); }},
+      {Part("e1", kBytes, 0, 10, 10),
+       [&] {
+         return Get({"k", ByteRange{0, 10}, {}, false}).ok();
+       }},
+      {{200, {{"ETag", "\"e1\""}}, ""}, [&] { return Put(kCreate).ok(); }},
+      {copied,
+       [&] {
+         return store_->Copy({}, {"s", {}, "k"}).ok();
+       }},
+      {completed,
+       [&] {
+         return store_->CompleteUpload({}, {"k", "u", {{1, "e", 5}}}).ok();
+       }},
+  };
+  for (const auto& [reply, send] : calls) {
+    Open("aws");
+    const Capabilities& before = store_->capabilities();
+    for (const ScriptedReply& none : {reply, versioned(reply, "null")}) {  // off, suspended
+      transport_->Then(none);
+      EXPECT_TRUE(send());
+      EXPECT_FALSE(store_->capabilities().versions);
+    }
+    transport_->Then(versioned(reply, "v7"));
+    EXPECT_TRUE(send());
+    EXPECT_TRUE(store_->capabilities().versions);
+    EXPECT_TRUE(store_->capabilities().copy_source) << "the rest stays as it was";
+    EXPECT_FALSE(before.versions) << "what was read of it stays valid";
+    ExpectRequests(3);
+  }
+}
+
+TEST_F(S3StoreTest, TagsGoAsOneHeaderAndARefusalNamesThePermission) {
+  MemorySource body("body");
+  PutRequest request{"k", {}, kReplace, ""};
+  request.tags = {{"b", "x y"}, {"a", "1&2"}};
+  transport_->Then({200, {{"ETag", "\"e1\""}}, ""});
+  EXPECT_TRUE(store_->Put({}, request, body).ok());
+  EXPECT_EQ(Seen(0).Header("x-amz-tagging"), "a=1%262&b=x%20y");
+  for (const bool multipart : {false, true}) {
+    transport_->Then(Refusal(403, "AccessDenied"));
+    const absl::Status refused = multipart ? store_->CreateUpload({}, request).status()
+                                           : store_->Put({}, request, body).status();
+    EXPECT_EQ(ErrnoOf(refused), EACCES);
+    EXPECT_TRUE(absl::StrContains(refused.message(), "s3:PutObjectTagging")) << refused;
+  }
+  transport_->Then(Refusal(403, "AccessDenied"));
+  const absl::Status unread = store_->GetTags({}, "k").status();
+  EXPECT_EQ(ErrnoOf(unread), EACCES);
+  EXPECT_TRUE(absl::StrContains(unread.message(), "s3:GetObjectTagging")) << unread;
+  transport_->Then(Refusal(501, "NotImplemented"));
+  EXPECT_EQ(ErrnoOf(store_->GetTags({}, "k").status()), ENOTSUP);
+  ExpectRequests(5);
+  EXPECT_EQ(Seen(3).url, "http://127.0.0.1:1/bkt/k?tagging=");
+}
+
 TEST_F(S3StoreTest, FailedPreconditionsNeedNoSecondLook) {
   transport_->Then(Refusal(412, "PreconditionFailed"));
   EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EEXIST);

@@ -142,6 +142,17 @@ TEST(Xml, ListPartsAndUploads) {
   EXPECT_EQ(uploads->uploads[0].upload_id, "u");
 }
 
+TEST(Xml, Tags) {
+  const auto tags = ParseTagging(
+      "<Tagging><TagSet><Tag><Key>a &amp; b</Key><Value>c</Value></Tag>"
+      "<Tag><Key>e</Key><Value/></Tag></TagSet></Tagging>");
+  ASSERT_TRUE(tags.ok()) << tags.status();
+  EXPECT_EQ(*tags, (ObjectTags{{"a & b", "c"}, {"e", ""}}));
+  EXPECT_TRUE(ParseTagging("<Tagging><TagSet/></Tagging>")->empty());
+  EXPECT_FALSE(ParseTagging("<Tagging/>").ok()) << "tags that are not told must not be lost";
+  EXPECT_FALSE(ParseTagging("<Tagging><TagSet><Tag/></TagSet></Tagging>").ok());
+}
+
 TEST(Xml, Bodies) {
   EXPECT_EQ(CompleteUploadBody({{1, "a", 5}, {2, "b", 6}}),
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"

@@ -11,15 +11,20 @@ namespace {
 constexpr std::string_view kMetadataPrefix = "x-amz-meta-";
 constexpr size_t kMaxMetadata = 2048;
 constexpr size_t kMaxTags = 10;
-constexpr std::array<std::string_view, 9> kSystemHeaders = {"content-type",
-                                                            "content-encoding",
-                                                            "content-language",
-                                                            "content-disposition",
-                                                            "cache-control",
-                                                            "expires",
-                                                            "x-amz-storage-class",
-                                                            "x-amz-server-side-encryption",
-                                                            "x-amz-website-redirect-location"};
+constexpr std::string_view kEncryption = "x-amz-server-side-encryption";
+constexpr std::string_view kEncryptionKey = "x-amz-server-side-encryption-aws-kms-key-id";
+constexpr std::string_view kBucketKey = "x-amz-server-side-encryption-bucket-key-enabled";
+constexpr std::array<std::string_view, 11> kSystemHeaders = {"content-type",
+                                                             "content-encoding",
+                                                             "content-language",
+                                                             "content-disposition",
+                                                             "cache-control",
+                                                             "expires",
+                                                             "x-amz-storage-class",
+                                                             kEncryption,
+                                                             kEncryptionKey,
+                                                             kBucketKey,
+                                                             "x-amz-website-redirect-location"};
 
 // aws-chunked says how the request is encoded, not the object.
 std::string WithoutAwsChunked(const std::string& encoding) {
@@ -34,7 +39,38 @@ std::string WithoutAwsChunked(const std::string& encoding) {
   return kept;
 }
 
+void CheckEncryption(const StringMap& headers) {
+  auto algorithm = headers.find(std::string(kEncryption));
+  const bool given = algorithm != headers.end();
+  const bool kms = given && (algorithm->second == "aws:kms" || algorithm->second == "aws:kms:dsse");
+  if (given && !kms && algorithm->second != "AES256") {
+    throw S3Error("InvalidEncryptionAlgorithmError", 400,
+                  "The encryption request you specified is not valid.")
+        .With("ArgumentValue", algorithm->second);
+  }
+  if (!kms && headers.contains(std::string(kEncryptionKey))) {
+    throw S3Error("InvalidArgument",
+                  "Server Side Encryption with AWS KMS managed key requires HTTP header "
+                  "x-amz-server-side-encryption : aws:kms");
+  }
+}
+
 }  // namespace
+
+void AddEncryption(const Attributes& attributes, Reply& reply) {
+  for (std::string_view name : {kEncryption, kEncryptionKey, kBucketKey}) {
+    auto found = attributes.headers.find(std::string(name));
+    if (found != attributes.headers.end()) reply.headers.emplace_back(*found);
+  }
+}
+
+void ReplaceEncryption(const Attributes& given, Attributes& copied) {
+  for (std::string_view name : {kEncryption, kEncryptionKey, kBucketKey}) {
+    copied.headers.erase(std::string(name));
+    auto found = given.headers.find(std::string(name));
+    if (found != given.headers.end()) copied.headers.insert(*found);
+  }
+}
 
 Attributes ReadAttributes(const Request& request) {
   Attributes attributes;
@@ -54,6 +90,7 @@ Attributes ReadAttributes(const Request& request) {
         .With("MaxSizeAllowed", std::to_string(kMaxMetadata));
   }
   attributes.headers.try_emplace("content-type", "binary/octet-stream");
+  CheckEncryption(attributes.headers);
   attributes.tags = ReadTaggingHeader(request);
   return attributes;
 }

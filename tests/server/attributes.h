@@ -7,6 +7,7 @@
 #include "tests/server/conditions.h"
 #include "tests/server/object.h"
 #include "tests/server/options.h"
+#include "tests/server/reply.h"
 #include "tests/server/request.h"
 
 namespace s3files::server {
@@ -15,6 +16,11 @@ namespace s3files::server {
 
 // The attributes a PutObject, CopyObject or CreateMultipartUpload gives its object.
 Attributes ReadAttributes(const Request& request);
+
+// Says in a reply how the object is encrypted.
+void AddEncryption(const Attributes& attributes, Reply& reply);
+// A copy never has its source's: it is as the request says.
+void ReplaceEncryption(const Attributes& given, Attributes& copied);
 
 // The tags of an x-amz-tagging header. Throws InvalidTag.
 StringMap ReadTaggingHeader(const Request& request);

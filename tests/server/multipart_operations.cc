@@ -82,10 +82,13 @@ Blob CopiedRange(const Request& request, const ObjectVersion& source, uint64_t m
 
 Reply CreateMultipartUpload(const Context& context, Arrived& arrived) {
   const Request& request = arrived.request;
-  std::string id = context.store.CreateUpload(request.bucket, request.key, ReadAttributes(request));
+  const Attributes attributes = ReadAttributes(request);
+  std::string id = context.store.CreateUpload(request.bucket, request.key, attributes);
   XmlWriter xml("InitiateMultipartUploadResult");
   xml.Element("Bucket", request.bucket).Element("Key", request.key).Element("UploadId", id);
-  return XmlReply(xml.Finish());
+  Reply reply = XmlReply(xml.Finish());
+  AddEncryption(attributes, reply);
+  return reply;
 }
 
 Reply UploadPart(const Context& context, Arrived& arrived) {
@@ -149,6 +152,7 @@ Reply CompleteMultipartUpload(const Context& context, Arrived& arrived) {
   if (version->version_id != kNullVersion) {
     reply.headers.emplace_back("x-amz-version-id", version->version_id);
   }
+  AddEncryption(version->attributes, reply);
   return reply;
 }
 

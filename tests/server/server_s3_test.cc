@@ -219,6 +219,25 @@ TEST_P(S3Test, Tagging) {
   EXPECT_EQ(Get("k").body, "x");
 }
 
+TEST_P(S3Test, Encryption) {
+  const std::string algorithm = "x-amz-server-side-encryption", key = algorithm + "-aws-kms-key-id";
+  const Headers kms = {{algorithm, "aws:kms"}, {key, "arn:key/1"}};
+  TestReply put = Put("k", "x", kms);
+  EXPECT_EQ(put.headers[algorithm], "aws:kms");
+  EXPECT_EQ(put.headers[key], "arn:key/1");
+  EXPECT_EQ(Get("k").headers[key], "arn:key/1");
+  EXPECT_EQ(Do("POST", "/bkt/m?uploads", "", kms).headers[key], "arn:key/1");
+  // A copy has the bucket's default, not its source's.
+  Headers copy = {{"x-amz-copy-source", "/bkt/k"}};
+  EXPECT_EQ(Put("c", "", copy).status, 200);
+  EXPECT_EQ(Get("c").headers.count(algorithm) + Get("c").headers.count(key), 0u);
+  copy.emplace_back(algorithm, "AES256");
+  EXPECT_EQ(Put("c", "", copy).headers[algorithm], "AES256");
+  EXPECT_EQ(Get("c").headers[algorithm], "AES256");
+  EXPECT_EQ(Put("k", "x", {{algorithm, "rot13"}}).Xml("Code"), "InvalidEncryptionAlgorithmError");
+  EXPECT_EQ(Put("k", "x", {{key, "arn:key/1"}}).Xml("Code"), "InvalidArgument");
+}
+
 TEST_P(S3Test, Versions) {
   EXPECT_EQ(Do("PUT", "/bkt?versioning",
                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")

@@ -30,12 +30,11 @@ Attributes CopiedAttributes(const Request& request, const ObjectVersion& source)
       ReadDirective(request, "x-amz-metadata-directive") ? given : source.attributes;
   copied.tags =
       ReadDirective(request, "x-amz-tagging-directive") ? given.tags : source.attributes.tags;
-  // These are never copied: they are the request's or the default.
-  for (const char* name : {"x-amz-storage-class", "x-amz-server-side-encryption"}) {
-    copied.headers.erase(name);
-    auto found = given.headers.find(name);
-    if (found != given.headers.end()) copied.headers.insert(*found);
-  }
+  // Never copied either: it is the request's or the default.
+  copied.headers.erase("x-amz-storage-class");
+  auto storage_class = given.headers.find("x-amz-storage-class");
+  if (storage_class != given.headers.end()) copied.headers.insert(*storage_class);
+  ReplaceEncryption(given, copied);
   return copied;
 }
 
@@ -70,6 +69,7 @@ Reply PutObject(const Context& context, Arrived& arrived) {
   Reply reply;
   reply.headers = {{"ETag", "\"" + version->etag + "\""}};
   AddVersionId(*version, reply);
+  AddEncryption(version->attributes, reply);
   return reply;
 }
 
@@ -99,6 +99,7 @@ Reply CopyObject(const Context& context, Arrived& arrived) {
       .Element("ETag", "\"" + version->etag + "\"");
   Reply reply = XmlReply(xml.Finish());
   AddVersionId(*version, reply);
+  AddEncryption(version->attributes, reply);
   if (from->version_id != kNullVersion) {
     reply.headers.emplace_back("x-amz-copy-source-version-id", from->version_id);
   }

@@ -24,6 +24,7 @@ enum class Op {
   kProbe,
   kHead,
   kGet,
+  kGetTags,
   kPut,
   kDelete,
   kDeleteMany,
@@ -150,6 +151,10 @@ class FaultyStore final : public ObjectStore {
     logged.if_match = request.if_match;
     return Do<absl::StatusOr<ObjectInfo>>(call, std::move(logged),
                                           [&] { return base_->Get(call, request, sink); });
+  }
+  absl::StatusOr<ObjectTags> GetTags(const CallContext& call, absl::string_view key) override {
+    return Do<absl::StatusOr<ObjectTags>>(call, Logged(Op::kGetTags, key),
+                                          [&] { return base_->GetTags(call, key); });
   }
   absl::StatusOr<Stamp> Put(const CallContext& call, const PutRequest& request,
                             ByteSource& body) override {

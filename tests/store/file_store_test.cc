@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -331,6 +333,31 @@ TEST_F(FileStoreTest, MuchMetadata) {
   ASSERT_TRUE(store_->Put(CallContext(), request, body).ok());
   EXPECT_EQ(store_->Head(CallContext(), "m")->metadata, request.metadata);
   EXPECT_EQ(Read(*store_, "m"), "x");
+}
+
+// Objects written before encryption and tags had their place in the trailer.
+TEST_F(FileStoreTest, OlderFilesCanBeRead) {
+  PutRequest request;
+  request.key = "old";
+  request.metadata.user["name"] = "value";
+  MemorySource body("bytes");
+  ASSERT_TRUE(store_->Put(CallContext(), request, body).ok());
+  const std::string path = directory_ + "/objects/old";
+  std::stringstream whole;
+  whole << std::ifstream(path, std::ios::binary).rdbuf();
+  std::string file = whole.str();
+  constexpr size_t kNew = 3 * 8 + 8;  // three empty strings, no tags
+  const size_t footer = file.size() - 16;
+  uint64_t size = 0;
+  std::memcpy(&size, &file[footer], sizeof size);
+  size -= kNew;
+  std::memcpy(&file[footer], &size, sizeof size);
+  file.erase(footer - kNew, kNew);
+  std::ofstream(path, std::ios::binary) << file;
+
+  EXPECT_EQ(Read(*store_, "old"), "bytes");
+  EXPECT_EQ(store_->Head(CallContext(), "old")->metadata, request.metadata);
+  EXPECT_TRUE(store_->GetTags(CallContext(), "old")->empty());
 }
 
 TEST_F(FileStoreTest, NamesAreLegible) {

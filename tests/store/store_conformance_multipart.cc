@@ -55,6 +55,38 @@ TEST_P(StoreConformance, UploadInParts) {
   EXPECT_EQ(ErrorIn(store_->ListParts(call_, Key("big"), *id)), ENOENT);
 }
 
+TEST_P(StoreConformance, TagsComeBackAndAreCopied) {
+  PutRequest request;
+  request.key = Key("tagged");
+  request.tags = {{"a b", "c=d&e+f"}, {"empty", ""}, {"\xc3\xa4", "\xe2\x82\xac"}};
+  MemorySource body("x");
+  ASSERT_TRUE(store_->Put(call_, request, body).ok());
+  CopyRequest copy;
+  copy.source_key = Key("tagged");
+  copy.key = Key("copy");
+  copy.metadata.emplace();
+  copy.metadata->content_type = "text/plain";
+  ASSERT_TRUE(store_->Copy(call_, copy).ok());
+  request.key = Key("parts");
+  const auto id = store_->CreateUpload(call_, request);
+  ASSERT_TRUE(id.ok()) << id.status();
+  const auto part = Part("parts", *id, 1, "bytes");
+  ASSERT_TRUE(part.ok()) << part.status();
+  ASSERT_TRUE(Complete("parts", *id, {*part}).ok());
+  for (const char* name : {"tagged", "copy", "parts"}) {
+    const auto tags = store_->GetTags(call_, Key(name));
+    ASSERT_TRUE(tags.ok()) << name << ": " << tags.status();
+    EXPECT_EQ(*tags, request.tags) << name;
+    EXPECT_EQ(store_->Head(call_, Key(name))->tag_count, 3u) << name;
+    StringSink sink(10);
+    EXPECT_EQ(store_->Get(call_, {Key(name), {}, {}, false}, sink)->tag_count, 3u) << name;
+  }
+  ASSERT_TRUE(Put("tagged", "y").ok());  // nothing of the old object's stays
+  EXPECT_EQ(store_->Head(call_, Key("tagged"))->tag_count, 0u);
+  EXPECT_TRUE(store_->GetTags(call_, Key("tagged"))->empty());
+  EXPECT_EQ(ErrorIn(store_->GetTags(call_, Key("none"))), ENOENT);
+}
+
 TEST_P(StoreConformance, PartsMayBeLeftOut) {
   const std::string id = StartUpload("a");
   ASSERT_TRUE(Part("a", id, 1, "unused").ok());

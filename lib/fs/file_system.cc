@@ -468,7 +468,14 @@ void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
     if (inode->conflict) never_committed = true;
   }
   committer_->DiscardBusy(call, inode);
-  if (never_committed) Remove(inode);
+  if (!never_committed) return;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->Staged()) return;  // another handle has written to it meanwhile: a file again
+    inode->removed = true;
+    ++inode->epoch;
+  }
+  names_.Unbind(inode);
 }
 
 absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(

@@ -101,6 +101,8 @@ void Torment(int64_t delay_ns) {
   for (Host* host : {&one, &two}) {
     host->Commit("/").IgnoreError();  // conflicts go to lost+found
     EXPECT_TRUE(host->Commit("/").ok());
+    uint64_t cursor = 0;
+    EXPECT_EQ(host->fs().NextStaged(&cursor), std::nullopt);
     EXPECT_EQ(host->fs().GetStats().staged_files, 0u);
   }
   for (const std::string& key : bucket.Keys()) {

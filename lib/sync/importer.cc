@@ -185,6 +185,7 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
     // A write needs no lock of the inode: it may have been staged just now.
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return true;
     inode->content = std::make_shared<Content>(opened.base, fetcher_, spill_);
+    inode->ctime_ns = 0;  // Last-Modified says it
     ++inode->epoch;
   }
   inode->attributes = AttributesOf(opened.info, false, policy_.defaults);

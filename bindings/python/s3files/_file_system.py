@@ -390,7 +390,8 @@ class FileSystem:
         while True:
             out = create_string_buffer(max(ask(None, 0), 1))
             try:
-                return out.raw[:ask(out, len(out))]
+                size = ask(out, len(out))
+                return out.raw[:size]
             except OSError as error:
                 if error.errno != errno.ERANGE:  # it grew meanwhile
                     raise

@@ -577,7 +577,7 @@ class file_system {
   }
   attributes stat(location where, fields wanted, const call& how = {}) const {
     attributes attr;
-    how.finish(s3f_stat(&attr, native_handle(), where.at(), where.path(),
+    how.finish(s3f_stat(&attr, native_handle(), where.at(), where.path(), 0,
                         static_cast<std::uint32_t>(wanted), how.native()));
     return attr;
   }

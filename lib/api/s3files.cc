@@ -252,10 +252,11 @@ int s3f_fs_stats(s3f_stats* out, s3f_fs* fs) {
   }));
 }
 
-int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mask,
-             const s3f_call* call) {
+int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
+             uint32_t mask, const s3f_call* call) {
   return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
     if (out == nullptr) return Missing("out");
+    if ((flags & ~uint32_t{S3F_NOFOLLOW}) != 0) return Error(EINVAL, "unknown flag");
     auto info = files.Stat(context, s3files::AtOf(at), path, mask);
     return info.ok() ? s3files::WriteStruct(out, s3files::AttrOf(*info)) : info.status();
   });

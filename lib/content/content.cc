@@ -67,7 +67,9 @@ bool Complete(BlockCache& cache, const Overlay& frozen, const Base* from, uint64
 }
 
 // Makes what is in memory of `frozen` on `from` the cached bytes of `to`, which holds the same.
-void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, const Base& to) {
+// `keep`: others still read `from`.
+void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, const Base& to,
+                    bool keep = false) {
   for (uint64_t begin = 0; begin < to.size; begin += kBlockSize) {
     const uint64_t index = begin / kBlockSize;
     const ByteRange range{begin, std::min(begin + kBlockSize, to.size)};
@@ -76,16 +78,21 @@ void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, 
       if (block && Complete(cache, *frozen, from, index, range, block)) {
         cache.Insert(to.id, index, std::move(block));
       }
-    } else if (from != nullptr &&
+    } else if (from != nullptr && !keep &&
                range.end <=
                    std::min(from->size, frozen == nullptr ? from->size : frozen->below())) {
       cache.Move(from->id, to.id, index);
     }
   }
   // What was not moved is of no use to anybody, and would push out what is.
-  for (uint64_t index = 0; from != nullptr && index * kBlockSize < from->size; ++index) {
+  if (from == nullptr || keep) return;
+  for (uint64_t index = 0; index * kBlockSize < from->size; ++index) {
     cache.Erase(from->id, index);
   }
+}
+
+bool AllEmpty(absl::Span<const absl::Span<const char>> pieces) {
+  return std::all_of(pieces.begin(), pieces.end(), [](const auto& piece) { return piece.empty(); });
 }
 
 }  // namespace
@@ -209,23 +216,23 @@ Overlay& Content::Live() {
   return *live_;
 }
 
-absl::Status Content::Write(uint64_t offset, absl::Span<const char> bytes) {
+absl::Status Content::Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces) {
   absl::MutexLock lock(&mu_);
   S3FILES_RETURN_IF_ERROR(Writable());
-  if (bytes.empty()) return absl::OkStatus();
+  if (AllEmpty(pieces)) return absl::OkStatus();
   const bool fresh = live_ == nullptr;
-  absl::Status status = Live().Write(offset, bytes);
+  absl::Status status = Live().Write(offset, pieces);
   if (!status.ok() && fresh) live_ = nullptr;
   return status;
 }
 
-absl::StatusOr<uint64_t> Content::Append(absl::Span<const char> bytes) {
+absl::StatusOr<uint64_t> Content::Append(absl::Span<const absl::Span<const char>> pieces) {
   absl::MutexLock lock(&mu_);
   S3FILES_RETURN_IF_ERROR(Writable());
   const uint64_t offset = SizeLocked();
-  if (bytes.empty()) return offset;
+  if (AllEmpty(pieces)) return offset;
   const bool fresh = live_ == nullptr;
-  if (absl::Status status = Live().Write(offset, bytes); !status.ok()) {
+  if (absl::Status status = Live().Write(offset, pieces); !status.ok()) {
     if (fresh) live_ = nullptr;
     return status;
   }
@@ -276,7 +283,7 @@ absl::StatusOr<Snapshot> Content::Freeze() {
   frozen_ = std::move(live_);
   live_ = nullptr;
   committing_ = true;
-  return Snapshot{base_, frozen_};
+  return Snapshot{base_, frozen_, own_base_.has_value()};
 }
 
 absl::Status Content::Thaw() {
@@ -288,9 +295,10 @@ absl::Status Content::Thaw() {
 void Content::Rebase(BasePtr base) {
   absl::MutexLock lock(&mu_);
   if (frozen_ != nullptr) {
-    CacheCommitted(*fetcher_->cache(), frozen_.get(), base_.get(), *base);
+    CacheCommitted(*fetcher_->cache(), frozen_.get(), base_.get(), *base, own_base_.has_value());
   }
   base_ = std::move(base);
+  own_base_.reset();
   frozen_ = nullptr;
   EndCommit();
 }
@@ -302,19 +310,22 @@ void Content::EndCommit() {
 
 void Content::Rename(BasePtr base) {
   absl::MutexLock lock(&mu_);
-  CacheCommitted(*fetcher_->cache(), nullptr, base_.get(), *base);
-  base_ = std::move(base);
+  BasePtr& committed = own_base_ ? *own_base_ : base_;
+  CacheCommitted(*fetcher_->cache(), nullptr, committed.get(), *base);
+  committed = std::move(base);
 }
 
 void Content::Adopt(BasePtr base) {
   absl::MutexLock lock(&mu_);
-  base_ = std::move(base);
+  (own_base_ ? *own_base_ : base_) = std::move(base);
 }
 
 void Content::Discard() {
   absl::MutexLock lock(&mu_);
   live_ = nullptr;
   frozen_ = nullptr;
+  if (own_base_) base_ = *std::move(own_base_);
+  own_base_.reset();
 }
 
 uint64_t Content::sequential_end() const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -23,7 +24,10 @@ namespace s3files {
 struct Snapshot {
   BasePtr base;                            // null: nothing below
   std::shared_ptr<const Overlay> overlay;  // null: nothing is staged
+  bool borrowed = false;                   // the base is another file's: see Content::Borrow
 
+  // All of it is a borrowed base as it stands: the store can copy it.
+  bool IsCopy() const;
   uint64_t size() const;
   // Base bytes that show through where nothing is staged: [0, base_visible()).
   uint64_t base_visible() const;
@@ -41,15 +45,26 @@ class Content {
 
   uint64_t size() const;
   BasePtr base() const;
+  BasePtr committed_base() const;  // the same, but for what is borrowed: what Discard goes back to
   bool staged() const;            // has changes that are not committed
   uint64_t staged_bytes() const;  // in both generations
 
   // Returns how many bytes were read: less than asked only at the end. ESTALE: see Fetcher::Read.
   absl::StatusOr<size_t> Read(const CallContext& call, uint64_t offset, absl::Span<char> out);
+  // The same into several buffers, one behind the other; still of one moment.
+  absl::StatusOr<size_t> Read(const CallContext& call, uint64_t offset,
+                              absl::Span<const absl::Span<char>> outs);
 
   // Stages; all or nothing. ESTALE after Retire. ENOSPC.
-  absl::Status Write(uint64_t offset, absl::Span<const char> bytes);
-  absl::StatusOr<uint64_t> Append(absl::Span<const char> bytes);  // returns the offset
+  absl::Status Write(uint64_t offset, absl::Span<const char> bytes) {
+    return Write(offset, absl::MakeConstSpan(&bytes, 1));
+  }
+  absl::Status Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces);
+  // At the end; returns the offset.
+  absl::StatusOr<uint64_t> Append(absl::Span<const char> bytes) {
+    return Append(absl::MakeConstSpan(&bytes, 1));
+  }
+  absl::StatusOr<uint64_t> Append(absl::Span<const absl::Span<const char>> pieces);
   absl::Status Truncate(uint64_t size);
   // A new file is a change even while nothing was written to it.
   void StageCreation();
@@ -77,6 +92,20 @@ class Content {
   // Forgets what is staged. Nothing is frozen.
   void Discard();
 
+  // A copy that the store is to make: instead of bytes, the base of another file. That file's base
+  // where nothing is staged on it and its version is known and current; else null.
+  BasePtr CleanBase() const;
+  // Shows `source` from now on; staged like a write. Until the commit reads come from the source,
+  // and give ESTALE once the store has another version of it. False, and nothing done, where this
+  // is not empty or being committed. ESTALE after Retire.
+  absl::StatusOr<bool> Borrow(const BasePtr& source);
+  // Stages what still shows of a borrowed base, before the store loses it; waits for a commit under
+  // way. Nothing where none is borrowed. On error some of it is staged. As Read and Write.
+  absl::Status Own(const CallContext& call);
+  bool borrowed() const;
+  // Starts to bring in what of `range` is not staged. Never waits.
+  void ReadAhead(const ByteRange& range);
+
   // Early upload of a file that is written from its start: the end of what may be read by ReadSealed.
   // 0 where the staged bytes rest on anything below.
   uint64_t sequential_end() const;
@@ -95,6 +124,8 @@ class Content {
   // Copies what is staged of `range` and lists what must come from the base.
   absl::Status CopyStaged(const ByteRange& range, absl::Span<char> out,
                           std::vector<ByteRange>* from_base) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool OnBase() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status OwnPiece(const CallContext& call, const BasePtr& source, const ByteRange& piece);
   absl::Status Merge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -103,6 +134,7 @@ class Content {
 
   mutable absl::Mutex mu_;  // before the cache's and the fetcher's; held across no network i/o
   BasePtr base_ ABSL_GUARDED_BY(mu_);
+  std::optional<BasePtr> own_base_ ABSL_GUARDED_BY(mu_);  // set while base_ is another file's
   std::shared_ptr<Overlay> frozen_ ABSL_GUARDED_BY(mu_);  // immutable while it is here
   std::shared_ptr<Overlay> live_ ABSL_GUARDED_BY(mu_);
   bool retired_ ABSL_GUARDED_BY(mu_) = false;

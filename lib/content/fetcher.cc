@@ -153,8 +153,8 @@ void Fetcher::Land(Flight& flight, const absl::Status& status) {
 }
 
 absl::Status Fetcher::Read(const CallContext& call, const BasePtr& base, uint64_t offset,
-                           absl::Span<char> out) {
-  const ByteRange wanted{offset, offset + out.size()};
+                           absl::Span<char> out, uint64_t until) {
+  const ByteRange wanted{offset, std::max(offset + out.size(), until)};
   while (!out.empty()) {
     const uint64_t end = (offset / kBlockSize + 1) * kBlockSize;
     const size_t n = std::min<uint64_t>(out.size(), end - offset);

@@ -22,6 +22,9 @@
 
 namespace s3files {
 
+// What reading one behind the other asks to be read ahead at a time.
+inline constexpr uint64_t kReadAheadWindow = 8 << 20;
+
 // Thread-safe.
 class Fetcher {
  public:
@@ -30,9 +33,10 @@ class Fetcher {
       : store_(store), cache_(cache), executor_(executor) {}
 
   // Fills `out` with the base's bytes from `offset`; all of it lies within the base.
-  // ESTALE: the store no longer has that version.
+  // ESTALE: the store no longer has that version. `until`: the caller will ask for the bytes up to
+  // there next, which a request that is sent anyway may bring, too.
   absl::Status Read(const CallContext& call, const BasePtr& base, uint64_t offset,
-                    absl::Span<char> out);
+                    absl::Span<char> out, uint64_t until = 0);
 
   // Starts to bring `range` in, as far as a quarter of the pool allows. Never waits; errors are left
   // to the read that needs the bytes.

@@ -26,11 +26,15 @@ absl::Status ForEachBlock(const ByteRange& range, Visit visit) {
 
 }  // namespace
 
-absl::Status Overlay::Write(uint64_t offset, absl::Span<const char> bytes) {
-  if (bytes.empty()) return absl::OkStatus();
-  const ByteRange range{offset, offset + bytes.size()};
+absl::Status Overlay::Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces) {
+  ByteRange range{offset, offset};
+  for (const absl::Span<const char>& bytes : pieces) range.end += bytes.size();
+  if (range.empty()) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(MakeRoom(range));
-  S3FILES_RETURN_IF_ERROR(StoreBytes(offset, bytes));
+  for (const absl::Span<const char>& bytes : pieces) {
+    S3FILES_RETURN_IF_ERROR(StoreBytes(offset, bytes));
+    offset += bytes.size();
+  }
   NoteChange(range);
   staged_.Add(range);
   size_ = std::max(size_, range.end);

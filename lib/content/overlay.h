@@ -28,8 +28,14 @@ class Overlay {
   const RangeSet& staged() const { return staged_; }
 
   // All or nothing. ENOSPC.
-  absl::Status Write(uint64_t offset, absl::Span<const char> bytes);
+  absl::Status Write(uint64_t offset, absl::Span<const char> bytes) {
+    return Write(offset, absl::MakeConstSpan(&bytes, 1));
+  }
+  // The same of several pieces, one behind the other.
+  absl::Status Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces);
   void Truncate(uint64_t size);
+  // The layer below is another from now on, of `size` bytes, which all show. size() is 0.
+  void ShowBelow(uint64_t size) { size_ = below_ = size; }
   // Fills `out` from `offset`; all of it must be staged.
   absl::Status Read(uint64_t offset, absl::Span<char> out) const;
 

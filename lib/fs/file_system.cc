@@ -23,6 +23,13 @@ EventSink* OrIgnore(EventSink* events) {
   return events != nullptr ? events : &ignore;
 }
 
+template <typename Span>
+uint64_t TotalSize(const Span& pieces) {
+  uint64_t size = 0;
+  for (const auto& piece : pieces) size += piece.size();
+  return size;
+}
+
 absl::Status CheckFlags(uint32_t flags) {
   constexpr uint32_t kKnown = (kOpenPath << 1) - 1;
   const bool write = (flags & kOpenWrite) != 0;
@@ -331,16 +338,22 @@ absl::Status FileSystem::OnStaged(Handle& handle) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle, uint64_t offset,
-                                        absl::Span<char> out) {
+absl::Status FileSystem::CheckReadable(const Handle& handle) const {
   if (handle.content == nullptr) return Error(EISDIR, "a directory cannot be read as a file");
   if ((handle.flags & kOpenRead) == 0) return Error(EBADF, "the handle is not open for reading");
-  if (offset > UINT64_MAX - out.size()) return Error(EINVAL, "offset + size overflows");
+  return absl::OkStatus();
+}
+
+template <typename Out>
+absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext& call, Handle& handle,
+                                            uint64_t offset, uint64_t size, Out out) {
+  S3FILES_RETURN_IF_ERROR(CheckReadable(handle));
+  if (offset > UINT64_MAX - size) return Error(EINVAL, "offset + size overflows");
   if (const BasePtr base = handle.content->base(); base != nullptr && options_.read_ahead > 0) {
     ByteRange ahead;
     {
       absl::MutexLock lock(&handle.mu);
-      ahead = handle.read_ahead.OnRead({offset, offset + out.size()}, base->size);
+      ahead = handle.read_ahead.OnRead({offset, offset + size}, base->size);
     }
     if (!ahead.empty()) fetcher_.ReadAhead(base, ahead);
   }
@@ -349,6 +362,14 @@ absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle,
   // What replaced the version may be a commit of ours that seemed to fail.
   S3FILES_ASSIGN_OR_RETURN(const bool ours, committer_->Settle(call, handle.inode));
   return ours ? handle.content->Read(call, offset, out) : n;
+}
+
+template absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext&, Handle&, uint64_t,
+                                                     uint64_t, absl::Span<char>);
+
+absl::StatusOr<size_t> FileSystem::Read(const CallContext& call, Handle& handle, uint64_t offset,
+                                        absl::Span<const absl::Span<char>> outs) {
+  return ReadInto(call, handle, offset, TotalSize(outs), outs);
 }
 
 absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset, uint64_t size) const {
@@ -362,20 +383,22 @@ absl::Status FileSystem::CheckWritable(const Handle& handle, uint64_t offset, ui
 }
 
 absl::Status FileSystem::Write(const CallContext& call, Handle& handle, uint64_t offset,
-                               absl::Span<const char> bytes) {
-  if ((handle.flags & kOpenAppend) != 0) return Append(call, handle, bytes).status();
-  S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, bytes.size()));
-  if (bytes.empty()) return absl::OkStatus();
-  S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, bytes));
+                               absl::Span<const absl::Span<const char>> pieces) {
+  if ((handle.flags & kOpenAppend) != 0) return Append(call, handle, pieces).status();
+  const uint64_t size = TotalSize(pieces);
+  S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, size));
+  if (size == 0) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, pieces));
   return OnStaged(handle);
 }
 
 absl::StatusOr<uint64_t> FileSystem::Append(const CallContext&, Handle& handle,
-                                            absl::Span<const char> bytes) {
+                                            absl::Span<const absl::Span<const char>> pieces) {
+  const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(
-      CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), bytes.size()));
-  S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(bytes));
-  if (!bytes.empty()) S3FILES_RETURN_IF_ERROR(OnStaged(handle));
+      CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), size));
+  S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(pieces));
+  if (size > 0) S3FILES_RETURN_IF_ERROR(OnStaged(handle));
   return offset;
 }
 
@@ -402,6 +425,9 @@ absl::Status FileSystem::Sync(const CallContext& call, Handle& handle) {
 }
 
 void FileSystem::Release(const Handle& handle) {
+  if (handle.has_locks.load(std::memory_order_relaxed)) {
+    locks_.ReleaseHandle(handle.inode, handle.id);
+  }
   {
     absl::MutexLock lock(&handle.inode->mu);
     --handle.inode->open_handles;
@@ -456,7 +482,7 @@ void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   bool never_committed = false;
   {
     absl::MutexLock lock(&inode->mu);
-    never_committed = inode->content != nullptr && inode->content->base() == nullptr;
+    never_committed = inode->content != nullptr && inode->content->committed_base() == nullptr;
     if (inode->conflict) never_committed = true;
   }
   committer_->DiscardBusy(call, inode);

@@ -25,6 +25,7 @@
 #include "lib/fs/directory_stream.h"
 #include "lib/fs/file_info.h"
 #include "lib/fs/handle.h"
+#include "lib/fs/lock_table.h"
 #include "lib/inode/names.h"
 #include "lib/inode/path.h"
 #include "lib/store/object_store.h"
@@ -70,11 +71,27 @@ class FileSystem {
                                                absl::string_view path, uint32_t flags,
                                                uint32_t mode);
   absl::StatusOr<size_t> Read(const CallContext& call, Handle& handle, uint64_t offset,
-                              absl::Span<char> out);
+                              absl::Span<char> out) {
+    return ReadInto(call, handle, offset, out.size(), out);
+  }
   absl::Status Write(const CallContext& call, Handle& handle, uint64_t offset,
-                     absl::Span<const char> bytes);
+                     absl::Span<const char> bytes) {
+    return Write(call, handle, offset, absl::MakeConstSpan(&bytes, 1));
+  }
   absl::StatusOr<uint64_t> Append(const CallContext& call, Handle& handle,
-                                  absl::Span<const char> bytes);
+                                  absl::Span<const char> bytes) {
+    return Append(call, handle, absl::MakeConstSpan(&bytes, 1));
+  }
+  // The same of several buffers, one behind the other.
+  absl::StatusOr<size_t> Read(const CallContext& call, Handle& handle, uint64_t offset,
+                              absl::Span<const absl::Span<char>> outs);
+  absl::Status Write(const CallContext& call, Handle& handle, uint64_t offset,
+                     absl::Span<const absl::Span<const char>> pieces);
+  absl::StatusOr<uint64_t> Append(const CallContext& call, Handle& handle,
+                                  absl::Span<const absl::Span<const char>> pieces);
+  // Returns how many bytes were copied.
+  absl::StatusOr<uint64_t> CopyRange(const CallContext& call, Handle& in, uint64_t in_offset,
+                                     Handle& out, uint64_t out_offset, uint64_t size);
   absl::Status Truncate(const CallContext& call, Handle& handle, uint64_t size);
   absl::Status Sync(const CallContext& call, Handle& handle);
   // The handle is gone afterwards.
@@ -98,6 +115,15 @@ class FileSystem {
 
   absl::Status Commit(const CallContext& call, const Handle* at, absl::string_view path);
   absl::Status Discard(const CallContext& call, const Handle* at, absl::string_view path);
+
+  // Who owns a lock that is asked for through the handle; `named` 0: the handle itself.
+  static LockOwner OwnerOf(const Handle& handle, uint64_t named);
+  absl::Status LockRange(const CallContext& call, Handle& handle, const RangeLock& lock, bool wait);
+  absl::StatusOr<std::optional<RangeLock>> TestLock(const Handle& handle,
+                                                    const RangeLock& wanted) const;
+  absl::Status LockWhole(const CallContext& call, Handle& handle, LockType type, bool wait);
+
+  bool read_only() const { return options_.read_only; }
 
   enum class State : uint32_t { kClean, kStaged, kCommitting, kFailed, kConflict };
   struct PathStatus {
@@ -146,6 +172,13 @@ class FileSystem {
                                                  uint32_t flags, uint32_t mode, bool* again);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
   absl::Status OnStaged(Handle& handle);
+  template <typename Out>  // one buffer or several
+  absl::StatusOr<size_t> ReadInto(const CallContext& call, Handle& handle, uint64_t offset,
+                                  uint64_t size, Out out);
+  absl::StatusOr<uint64_t> CopyWhole(Handle& in, Handle& out, uint64_t size);
+  absl::StatusOr<uint64_t> CopyBytes(const CallContext& call, Handle& in, const ByteRange& from,
+                                     Handle& out, uint64_t out_offset);
+  absl::Status CheckReadable(const Handle& handle) const;
   absl::Status CheckWritable(const Handle& handle, uint64_t offset, uint64_t size) const;
   absl::Status LateError(Handle& handle);
   void Release(const Handle& handle);
@@ -189,6 +222,7 @@ class FileSystem {
   std::unique_ptr<Executor> commits_;
   Fetcher fetcher_;
   Names names_;
+  LockTable locks_;
   Importer importer_;
   WriteGuard guard_;
   ObjectWriter writer_;

@@ -108,6 +108,7 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, b
   if (!committed.absent()) {
     const std::string key = names_.KeyOf(inode);
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
+    committer_->KeepBorrowed(call, inode);
     absl::Status status = DeleteObject(call, key, committed);
     if (!status.ok()) {
       absl::MutexLock lock(&inode->mu);
@@ -197,8 +198,8 @@ absl::Status FileSystem::RenameBusy(const CallContext& call, const InodePtr& sou
     }
     // What may have been committed after all, and a file that this one is to replace, must not be
     // left behind under the old name.
-    never_committed = source->content->base() == nullptr && source->committed.version.absent() &&
-                      source->unresolved.empty();
+    never_committed = source->content->committed_base() == nullptr &&
+                      source->committed.version.absent() && source->unresolved.empty();
   }
   if (never_committed) {
     S3FILES_RETURN_IF_ERROR(RenameStaged(call, source, target, to));
@@ -225,6 +226,8 @@ absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& s
                                       const InodePtr& target, const Place& to) {
   committer_->DropEarlyUpload(call, source);
   S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
+  // A copy of the target that takes its place, "cp a b; mv b a", is not in its own way.
+  committer_->KeepBorrowed(call, target, source->content.get());
   Stamp replaced;
   {
     absl::MutexLock lock(&target->mu);
@@ -261,13 +264,15 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
       return Error(ESTALE, absl::StrCat("/", old_key, " was replaced in the store"));
     }
     content = source->content;
-    job.source = content->base();
+    job.source = content->committed_base();
     job.metadata = source->metadata;
   }
   // A directory that the file stays in has it as a child throughout.
   if (!names_.IsWithin(to.directory, old_directory)) {
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, old_directory, old_key));
   }
+  committer_->KeepBorrowed(call, source);
+  committer_->KeepBorrowed(call, target);
   absl::StatusOr<Stamp> stamp = writer_.Copy(call, job);
   importer_.NoteCreated(to.directory, to.name);  // by whomever: it is not known to be absent
   if (!stamp.ok()) {

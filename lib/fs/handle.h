@@ -44,6 +44,7 @@ struct Handle {
   const uint32_t flags;
   std::unique_ptr<DirectoryStream> stream;  // of directories
   std::atomic<bool> has_staged{false};
+  std::atomic<bool> has_locks{false};  // may have advisory locks of its own
 
   absl::Mutex mu;  // leaf
   ReadAhead read_ahead ABSL_GUARDED_BY(mu);

@@ -23,6 +23,7 @@
 namespace s3files {
 
 struct Inode;
+struct FileLocks;  // see LockTable
 using InodePtr = std::shared_ptr<Inode>;
 
 // What is known of a directory's place in the store. Times are monotonic; 0 = never.
@@ -88,6 +89,11 @@ struct Inode {
   bool error_seen ABSL_GUARDED_BY(mu) = true;  // some call has returned last_error
   // Commit ids whose outcome is not known: a foreign version that carries one of them is ours.
   std::vector<std::string> unresolved ABSL_GUARDED_BY(mu);
+
+  // Contents that show this file's base, not copied yet. See Committer::KeepBorrowed.
+  std::vector<std::weak_ptr<Content>> borrowers ABSL_GUARDED_BY(mu);
+  // Null: nobody has or waits for an advisory lock.
+  std::shared_ptr<FileLocks> locks ABSL_GUARDED_BY(mu);
 
   DirectoryState directory ABSL_GUARDED_BY(mu);
 };

@@ -15,7 +15,7 @@ constexpr uint64_t kLostIno = 2;
 bool Droppable(const InodePtr& inode) {
   if (inode.use_count() != 1) return false;
   absl::MutexLock lock(&inode->mu);
-  return !inode->busy && !inode->conflict && inode->open_handles == 0 &&
+  return !inode->busy && !inode->conflict && inode->open_handles == 0 && inode->locks == nullptr &&
          (inode->content == nullptr || !inode->content->staged());
 }
 

@@ -16,9 +16,9 @@ namespace {
 constexpr int64_t kShortestBackoffNs = 1'000'000'000;
 constexpr int64_t kLongestBackoffNs = 60'000'000'000;
 
-bool IsConflict(const absl::Status& status) {
+bool IsConflict(const absl::Status& status, const WriteJob& job) {
   const int error = ErrnoOf(status);
-  return error == ESTALE || error == EEXIST;
+  return error == ESTALE || error == EEXIST || (error == ENOENT && job.snapshot.borrowed);
 }
 
 // After these the write may have happened all the same.
@@ -174,17 +174,42 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
       }
     }
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
+    KeepBorrowed(call, inode);
     S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) return Succeed(inode, job, *stamp, events);
-    if (!IsConflict(stamp.status())) return Fail(inode, job, stamp.status(), events);
+    if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
     if (!adopted) {
       absl::StatusOr<bool> own = AdoptOwn(call, inode);
       if (!own.ok()) return Fail(inode, job, own.status(), events);
       if (*own) continue;
     }
-    return Conflict(inode, stamp.status(), events);
+    return ConflictOrFail(call, inode, job, stamp.status(), events);
   }
+}
+
+absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& inode,
+                                       const WriteJob& job, const absl::Status& status,
+                                       DeferredEvents& events) {
+  if (job.snapshot.borrowed) {
+    const absl::StatusOr<bool> changed = parts_.writer->SourceChanged(call, job);
+    if (!changed.ok()) return Fail(inode, job, changed.status(), events);
+    if (*changed) {
+      return ToLostAndFound(inode, ESTALE,
+                            absl::StrCat(job.snapshot.base->key,
+                                         " changed in the store after it was copied, and before "
+                                         "the copy was committed: copy it again"),
+                            status, events);
+    }
+    if (ErrnoOf(status) == ENOENT) return Fail(inode, job, status, events);
+  }
+  bool exclusive;
+  {
+    absl::MutexLock lock(&inode->mu);
+    exclusive = inode->exclusive;
+  }
+  return ToLostAndFound(inode, exclusive ? EEXIST : ESTALE,
+                        "the store has another version, which wins", status, events);
 }
 
 absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
@@ -293,8 +318,8 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   return true;
 }
 
-absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& status,
-                                 DeferredEvents& events) {
+absl::Status Committer::ToLostAndFound(const InodePtr& inode, int error, absl::string_view why,
+                                       const absl::Status& status, DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const std::string name = path.substr(path.rfind('/') + 1);
   std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
@@ -305,11 +330,9 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
   absl::Status told;
   {
     absl::MutexLock lock(&inode->mu);
-    told = Error(inode->exclusive ? EEXIST : ESTALE,
-                 absl::StrCat("/", path,
-                              ": the store has another version, which wins; the staged "
-                              "bytes are in ",
-                              where, " (", status.message(), ")"),
+    told = Error(error,
+                 absl::StrCat("/", path, ": ", why, "; the staged bytes are in ", where, " (",
+                              status.message(), ")"),
                  ReplyOf(status));
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
@@ -326,6 +349,20 @@ absl::Status Committer::Conflict(const InodePtr& inode, const absl::Status& stat
   }
   events.Add({EventKind::kConflict, path, told, where, 0});
   return told;
+}
+
+void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
+                             const Content* except) {
+  std::vector<std::weak_ptr<Content>> borrowers;
+  {
+    absl::MutexLock lock(&inode->mu);
+    borrowers.swap(inode->borrowers);
+  }
+  for (const std::weak_ptr<Content>& borrower : borrowers) {
+    const std::shared_ptr<Content> content = borrower.lock();
+    if (content == nullptr || content.get() == except) continue;
+    content->Own(call).IgnoreError();  // its own commit says what is missing
+  }
 }
 
 void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {

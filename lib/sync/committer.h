@@ -65,6 +65,11 @@ class Committer {
   absl::StatusOr<bool> Settle(const CallContext& call, const InodePtr& inode);
   // Forgets what is staged. The caller has made the inode busy.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
+  // What the inode's key holds is about to be replaced or removed: copies that were to be made of it
+  // take its bytes first, but for that of `except`. Where they cannot, their commits will fail. The
+  // caller has made the inode busy.
+  void KeepBorrowed(const CallContext& call, const InodePtr& inode,
+                    const Content* except = nullptr);
   // The inode is removed: its staged bytes stay readable for its handles, and are never committed.
   void ForgetRemoved(const InodePtr& inode) { Forget(inode); }
   // Ends the early upload: the key is about to change. The caller has made the inode busy.
@@ -102,7 +107,10 @@ class Committer {
                        DeferredEvents& events);
   absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
                     DeferredEvents& events);
-  absl::Status Conflict(const InodePtr& inode, const absl::Status& status, DeferredEvents& events);
+  absl::Status ConflictOrFail(const CallContext& call, const InodePtr& inode, const WriteJob& job,
+                              const absl::Status& status, DeferredEvents& events);
+  absl::Status ToLostAndFound(const InodePtr& inode, int error, absl::string_view why,
+                              const absl::Status& status, DeferredEvents& events);
   void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
                                                 const std::shared_ptr<Content>& content);

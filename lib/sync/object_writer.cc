@@ -97,6 +97,13 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
   if (job.early != nullptr) {
     S3FILES_ASSIGN_OR_RETURN(early, job.early->Take(call));
   }
+  if (!job.snapshot.IsCopy()) return WriteBytes(call, job, std::move(early));
+  if (!early.upload_id.empty()) Abort(job.key, early.upload_id);
+  return Copy(call, {job.snapshot.base, job.key, job.metadata, job.expected, job.commit_id});
+}
+
+absl::StatusOr<Stamp> ObjectWriter::WriteBytes(const CallContext& call, const WriteJob& job,
+                                               EarlyUpload::Result early) {
   absl::StatusOr<WritePlan> plan =
       PlanWrite(ShapeOf(job.snapshot), policy_, store_->capabilities());
   if (plan.ok() && !early.upload_id.empty() && plan->kind == WritePlan::Kind::kMultipart) {
@@ -113,7 +120,7 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   const Capabilities& can = store_->capabilities();
   WriteJob write{job.key,       job.metadata, job.expected, {job.source, nullptr},
                  job.commit_id, nullptr};
-  if (job.source->size > can.largest_copy) return Write(call, write);
+  if (job.source->size > can.largest_copy) return WriteBytes(call, write, {});
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kCopy));
@@ -132,8 +139,14 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   request.commit_id = job.commit_id;
   absl::StatusOr<Stamp> stamp = store_->Copy(call, request);
   // A store that cannot copy this one gets the bytes through us.
-  if (ErrnoOf(stamp.status()) == ENOTSUP) return Write(call, write);
+  if (ErrnoOf(stamp.status()) == ENOTSUP) return WriteBytes(call, write, {});
   return stamp;
+}
+
+absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const WriteJob& job) {
+  const Base& source = *job.snapshot.base;
+  S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, source.key));
+  return now != source.version;
 }
 
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {

@@ -54,12 +54,18 @@ class ObjectWriter {
   // As Write, for bytes that the store has already.
   absl::StatusOr<Stamp> Copy(const CallContext& call, const CopyJob& job);
 
+  // Whether the object that a borrowed snapshot rests on has changed, and not the key written: a
+  // failed condition does not say whose it was. One HEAD.
+  absl::StatusOr<bool> SourceChanged(const CallContext& call, const WriteJob& job);
+
  private:
   // A part to be done, or done already (`uploaded` is set).
   struct Step {
     PlannedPart plan;
     UploadedPart uploaded;
   };
+  absl::StatusOr<Stamp> WriteBytes(const CallContext& call, const WriteJob& job,
+                                   EarlyUpload::Result early);
   absl::StatusOr<std::vector<Step>> StepsWithEarly(const WriteJob& job,
                                                    const EarlyUpload::Result& early) const;
   absl::StatusOr<Stamp> Put(const CallContext& call, const WriteJob& job);

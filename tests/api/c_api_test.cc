@@ -66,7 +66,7 @@ TEST_F(CApiTest, RequiredPointersThatAreNullAreEinval) {
   s3f_handle* handle = OpenFile("f", S3F_O_READ | S3F_O_WRITE | S3F_O_CREATE);
   EXPECT_EQ(s3f_fs_open(nullptr, "memory://x", nullptr, nullptr), -EINVAL);
   EXPECT_EQ(s3f_open(nullptr, fs_, nullptr, "f", S3F_O_READ, 0, nullptr), -EINVAL);
-  EXPECT_EQ(s3f_stat(nullptr, fs_, nullptr, "f", S3F_STAT_ALL, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_stat(nullptr, fs_, nullptr, "f", 0, S3F_STAT_ALL, nullptr), -EINVAL);
   EXPECT_EQ(s3f_unlink(fs_, nullptr, nullptr, nullptr), -EINVAL);
   EXPECT_EQ(s3f_unlink(nullptr, nullptr, "f", nullptr), -EINVAL);
   EXPECT_EQ(s3f_pread(nullptr, 1, 0, handle, nullptr), -EINVAL);
@@ -85,7 +85,7 @@ TEST_F(CApiTest, AnOutStructOfAnOlderCallerIsFilledAsFarAsItGoes) {
   } older;
   memset(&older, 0x5a, sizeof(older));
   older.attr.struct_size = offsetof(s3f_attr, mtime_ns);
-  ASSERT_EQ(s3f_stat(&older.attr, fs_, nullptr, "f", S3F_STAT_SIZE, nullptr), 0) << Message();
+  ASSERT_EQ(s3f_stat(&older.attr, fs_, nullptr, "f", 0, S3F_STAT_SIZE, nullptr), 0) << Message();
   EXPECT_EQ(older.attr.size, 5u);
   EXPECT_EQ(older.attr.mtime_ns, 0x5a5a5a5a5a5a5a5a) << "written past struct_size";
 }
@@ -97,11 +97,11 @@ TEST_F(CApiTest, AStructOfANewerCallerWorksWhileItsTailIsZero) {
   } newer = {};
   newer.call.struct_size = sizeof(newer);
   s3f_attr attr = S3F_INIT(s3f_attr);
-  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", S3F_STAT_TYPE, &newer.call), 0);
+  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", 0, S3F_STAT_TYPE, &newer.call), 0);
   newer.unknown = 1;
-  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", S3F_STAT_TYPE, &newer.call), -EINVAL);
+  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", 0, S3F_STAT_TYPE, &newer.call), -EINVAL);
   newer.call.struct_size = 0;
-  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", S3F_STAT_TYPE, &newer.call), -EINVAL);
+  EXPECT_EQ(s3f_stat(&attr, fs_, nullptr, "", 0, S3F_STAT_TYPE, &newer.call), -EINVAL);
 }
 
 TEST_F(CApiTest, TheErrorsDetailGoesToTheCallOrTheThread) {

@@ -25,7 +25,7 @@ from pathlib import Path as _Path
 O_READ, O_WRITE, O_CREATE, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY = (1 << n for n in range(7))
 TYPE_FILE, TYPE_DIRECTORY, TYPE_SYMLINK = 1, 2, 3
 STAT_TYPE, STAT_SIZE = 1 << 0, 1 << 1
-STAT_LISTED, STAT_ALL = 0x43, 0x7F
+STAT_LISTED, STAT_ALL = 0x143, 0x1FF
 CLOSE_DISCARD = 1 << 0
 RENAME_NOREPLACE = 1 << 0
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
@@ -117,8 +117,12 @@ class Attributes(Sized):
         ("uid", c_uint32),
         ("gid", c_uint32),
         ("ino", c_uint64),
+        ("generation", c_uint64),
         ("size", c_uint64),
+        ("blocks", c_uint64),
         ("mtime_ns", c_int64),
+        ("ctime_ns", c_int64),
+        ("atime_ns", c_int64),
         ("nlink", c_uint64),
         ("etag", c_char * 96),
         ("version_id", c_char * 128),
@@ -169,7 +173,8 @@ SIGNATURES = {
     "s3f_fs_open": (c_int, [POINTER(FS), Path, POINTER(Config), CallPointer]),
     "s3f_fs_close": (c_int, [FS, c_uint32, CallPointer]),
     "s3f_fs_stats": (c_int, [POINTER(Stats), FS]),
-    "s3f_stat": (c_int, [POINTER(Attributes), FS, Handle, Path, c_uint32, CallPointer]),
+    "s3f_stat": (
+        c_int, [POINTER(Attributes), FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
     "s3f_fstat": (c_int, [POINTER(Attributes), Handle, c_uint32, CallPointer]),
     "s3f_open": (c_int, [POINTER(Handle), FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
     "s3f_pread": (c_int64, [c_void_p, c_size_t, c_uint64, Handle, CallPointer]),

@@ -188,14 +188,14 @@ class FileSystem:
     def stat(self, path) -> Stat:
         """Attributes; this file system's staged changes are seen at once."""
         attr = _abi.Attributes()
-        lib.s3f_stat(attr, self._pointer(), None, encode(path), _abi.STAT_ALL, None)
+        lib.s3f_stat(attr, self._pointer(), None, encode(path), 0, _abi.STAT_ALL, None)
         return _stat(attr)
 
     def exists(self, path) -> bool:
         """Whether there is something at `path`; raises only where that cannot be told."""
         attr = _abi.Attributes()
         try:
-            lib.s3f_stat(attr, self._pointer(), None, encode(path), _abi.STAT_TYPE, None)
+            lib.s3f_stat(attr, self._pointer(), None, encode(path), 0, _abi.STAT_TYPE, None)
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True

@@ -145,7 +145,11 @@ static int run(struct mount* mount, const struct options* options, struct fuse_s
   return status == 0 ? 0 : 1;
 }
 
-static void stay_in_foreground(int unused) { (void)unused; }
+static void announce(int unused) {
+  (void)unused;
+  puts("mounted");
+  fflush(stdout);
+}
 
 /* Lets the parent end, and leaves its terminal. */
 static void detach(int parent) {
@@ -206,7 +210,7 @@ int main(int argc, char** argv) {
   struct fuse_session* const session =
       fuse_session_new(&options.fuse, all_operations(), sizeof(struct fuse_lowlevel_ops), &mount);
   if (session != NULL) { /* else it has said why */
-    status = options.foreground ? run(&mount, &options, session, stay_in_foreground, 0)
+    status = options.foreground ? run(&mount, &options, session, announce, 0)
                                 : run_in_background(&mount, &options, session);
     fuse_session_destroy(session);
   }

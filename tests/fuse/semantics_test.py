@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -431,6 +432,8 @@ def test_waiting_for_a_lock(mount, kind, end):
 
 
 def wait_until_blocked(pid):
-    """The process sleeps in the lock call (72 is fcntl, 73 flock)."""
+    """Until the process sleeps in the lock call (72 is fcntl, 73 flock)."""
+    give_up = time.monotonic() + 60
     while open(f"/proc/{pid}/syscall").read().split()[0] not in ("72", "73"):
+        assert time.monotonic() < give_up, "it does not wait"
         os.sched_yield()

@@ -341,7 +341,7 @@ S3F_API int s3f_access(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t fl
 typedef struct s3f_statfs_out {
   uint32_t struct_size;
   uint32_t block_size; /* the best size of reads and writes, bytes */
-  uint64_t blocks;     /* a bucket has no size: 2^50 bytes, all of them free */
+  uint64_t blocks;     /* of block_size: a bucket has no size, so 2^50 bytes, all of them free */
   uint64_t blocks_free;
   uint64_t files; /* 2^40 */
   uint64_t files_free;
@@ -419,7 +419,8 @@ S3F_API int64_t s3f_pwrite(s3f_handle* handle, const void* buf, size_t size, uin
 S3F_API int64_t s3f_append(uint64_t* offset_out, s3f_handle* handle, const void* buf, size_t size,
                            const s3f_call* call);
 
-/* s3f_pread and s3f_pwrite of several buffers as one: atomic as one call is. At most 1,024 buffers. */
+/* s3f_pread and s3f_pwrite of several buffers, one behind the other in the file: one call's atomicity,
+ * result and errors, and no more requests. At most 1,024 buffers (-EINVAL). */
 typedef struct s3f_iovec {
   void* base; /* s3f_pwritev does not write to it */
   size_t size;
@@ -429,11 +430,14 @@ S3F_API int64_t s3f_preadv(s3f_handle* handle, const s3f_iovec* buffers, uint32_
 S3F_API int64_t s3f_pwritev(s3f_handle* handle, const s3f_iovec* buffers, uint32_t count,
                             uint64_t offset, const s3f_call* call);
 
-/* Copies up to `size` bytes from `in` at `in_offset` to `out` at `out_offset`; returns how many: less
- * only at the end of `in`. Both handles are of one file system. Where `in` has nothing staged and
- * `out` is empty and the copy reaches the end of `in` from 0, no byte is read: the commit of `out`
- * copies in the store. Otherwise the bytes go through this process. -EINVAL: ranges of one file that
- * overlap; else as s3f_pread and s3f_pwrite. */
+/* Copies up to `size` bytes from `in` at `in_offset` to `out` at `out_offset`, staged like a write;
+ * returns how many: less only at the end of `in`.
+ * Where `in` has nothing staged, `out` is empty, and the copy goes from 0 to the end of `in`, no byte
+ * is read and no request sent: the commit of `out` copies in the store [W11]. Until then reads of
+ * `out` come from what `in` has, and if others replace that, they and the commit give -ESTALE.
+ * Otherwise the bytes go through this process, a block at a time; on failure some may be staged.
+ * -EINVAL: ranges of one file that overlap. -EXDEV: two file systems. -EBADF: also where `out` is open
+ * to append. Else as s3f_pread and s3f_pwrite. */
 S3F_API int64_t s3f_copy_range(s3f_handle* in, uint64_t in_offset, s3f_handle* out,
                                uint64_t out_offset, uint64_t size, const s3f_call* call);
 
@@ -461,10 +465,9 @@ S3F_API int s3f_abandon(s3f_handle* handle, const s3f_call* call);
 /* s3f_lock.type */
 enum { S3F_LOCK_NONE = 0, S3F_LOCK_SHARED = 1, S3F_LOCK_EXCLUSIVE = 2 };
 
-/* s3f_lock_range flags */
+/* s3f_lock_range and s3f_flock flags */
 enum {
-  S3F_LOCK_WAIT =
-      1u << 0 /* wait until it is granted, the deadline passes, or the call is cancelled */
+  S3F_LOCK_WAIT = 1u << 0 /* until it is granted, the deadline passes, or the call is cancelled */
 };
 
 typedef struct s3f_lock {
@@ -472,22 +475,27 @@ typedef struct s3f_lock {
   uint32_t type;   /* S3F_LOCK_* */
   uint64_t start;  /* bytes */
   uint64_t length; /* 0 = to the end of the file, however it grows */
-  uint64_t
-      owner; /* 0 = the handle ("OFD" locks: its close releases them). Else whom the caller says,
-                      across handles (fcntl's rule: to release all of an owner when it closes any
-                      handle of the file, set NONE from 0 with length 0) */
+  uint64_t owner;  /* 0 = the handle ("OFD" locks: its close releases them). Else whom the caller
+                      says, across handles; for fcntl's rule release all of an owner when it closes
+                      any handle of the file: NONE, from 0, length 0 */
 } s3f_lock;
 
-/* Sets or releases (NONE) a lock on a range of the handle's file. Within one owner locks of a range
- * replace each other, split and merge; between owners exclusive ones exclude. SHARED needs a handle
- * open for reading, EXCLUSIVE one for writing (-EBADF).
- * -EAGAIN: another owner has a lock (without WAIT). -EDEADLK: waiting would never end. */
+/* Sets or releases (NONE) a lock on a range of the handle's file [L1]. Within one owner locks of a
+ * range replace each other, split and merge; between owners exclusive ones exclude. On failure the
+ * owner has what it had. Who waits stands in a queue: a waiting EXCLUSIVE is not overtaken by those
+ * who come to wait later. SHARED needs a handle open for reading, EXCLUSIVE one for writing (-EBADF).
+ * Locks stay with a file that is renamed or replaced, and bind nobody who does not ask for them.
+ * -EAGAIN: another owner has a lock (without WAIT). -EDEADLK: each of a circle of owners waits for
+ * the next, on whichever files, so that waiting would never end. -ETIMEDOUT, -ECANCELED. */
 S3F_API int s3f_lock_range(s3f_handle* handle, const s3f_lock* lock, uint32_t flags,
                            const s3f_call* call);
-/* The first lock that stands in the way of `lock`, into `*lock`; type NONE: nothing does. */
+/* The first lock that stands in the way of `lock` (which is of type SHARED or EXCLUSIVE), into
+ * `*lock`, with owner 0 for a handle's; with type NONE, and else unchanged, where nothing does. */
 S3F_API int s3f_lock_test(s3f_lock* lock, s3f_handle* handle, const s3f_call* call);
-/* flock(2): one lock of the whole file, owned by the handle, apart from ranges. `type`: S3F_LOCK_*.
- * A conversion gives up the old lock first. -EAGAIN, -EDEADLK never. */
+/* flock(2): one lock of the whole file, owned by the handle, apart from ranges [L2]. `type`:
+ * S3F_LOCK_*; any handle but one of S3F_O_PATH may have each. A conversion gives up the old lock
+ * first, and has none where it fails. Never -EDEADLK: a deadline ends a wait that would not end.
+ * -EAGAIN, -ETIMEDOUT, -ECANCELED. */
 S3F_API int s3f_flock(s3f_handle* handle, uint32_t type, uint32_t flags, const s3f_call* call);
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -314,6 +314,18 @@ struct mount {
 // ------------------------------------------------------------------------------------------------
 // Files
 
+enum class lock_type : std::uint32_t {
+  none = S3F_LOCK_NONE,
+  shared = S3F_LOCK_SHARED,
+  exclusive = S3F_LOCK_EXCLUSIVE,
+};
+
+struct lock_range {
+  std::uint64_t start = 0;
+  std::uint64_t length = 0;  // 0: to the end of the file, however it grows
+  std::uint64_t owner = 0;   // 0: the file object; else whom the application says
+};
+
 // An open file or directory. Movable. One that is not open gives std::errc::invalid_argument.
 class file {
  public:
@@ -364,6 +376,55 @@ class file {
     how.finish(s3f_truncate(native_handle(), size, how.native()));
   }
 
+  // pread and pwrite of several buffers, one behind the other, as one call.
+  std::size_t preadv(const s3f_iovec* buffers, std::uint32_t count, std::uint64_t offset,
+                     const call& how = {}) const {
+    return static_cast<std::size_t>(
+        how.finish(s3f_preadv(native_handle(), buffers, count, offset, how.native())));
+  }
+  void pwritev(const s3f_iovec* buffers, std::uint32_t count, std::uint64_t offset,
+               const call& how = {}) {
+    how.finish(s3f_pwritev(native_handle(), buffers, count, offset, how.native()));
+  }
+
+  // Copies up to `size` bytes of `from` here; returns how many, less only at its end. A whole file
+  // with nothing staged is copied onto an empty one by the store, when this is committed [W11].
+  // EINVAL: ranges of one file that overlap. EXDEV. Else as pread and pwrite.
+  std::uint64_t copy_from(const file& from, std::uint64_t from_offset, std::uint64_t offset,
+                          std::uint64_t size, const call& how = {}) {
+    return static_cast<std::uint64_t>(how.finish(s3f_copy_range(
+        from.native_handle(), from_offset, native_handle(), offset, size, how.native())));
+  }
+
+  // Waits for an advisory lock on a range; the file is its owner where `range` names none [L1].
+  // Without a deadline in `how` it may wait for ever. EDEADLK, EBADF.
+  void lock(lock_type type, lock_range range = {}, const call& how = {}) const {
+    set_lock(type, range, S3F_LOCK_WAIT, how);
+  }
+  // The same without waiting: whether it was granted.
+  bool try_lock(lock_type type, lock_range range = {}, const call& how = {}) const {
+    return set_lock(type, range, 0, how);
+  }
+  void unlock(lock_range range = {}, const call& how = {}) const {
+    set_lock(lock_type::none, range, 0, how);
+  }
+  // The first lock in the way of such a one; type S3F_LOCK_NONE: nothing is.
+  s3f_lock test_lock(lock_type type, lock_range range = {}, const call& how = {}) const {
+    s3f_lock lock = raw_lock(type, range);
+    how.finish(s3f_lock_test(&lock, native_handle(), how.native()));
+    return lock;
+  }
+
+  // One lock of the whole file, apart from those of ranges [L2]; `none` releases it.
+  void flock(lock_type type, const call& how = {}) const {
+    how.finish(s3f_flock(native_handle(), static_cast<std::uint32_t>(type), S3F_LOCK_WAIT,
+                         how.native()));
+  }
+  bool try_flock(lock_type type, const call& how = {}) const {
+    return granted(s3f_flock(native_handle(), static_cast<std::uint32_t>(type), 0, how.native()),
+                   how);
+  }
+
   // Attributes of what is open; no request.
   attributes stat(const call& how = {}) const { return stat(fields::all, how); }
   attributes stat(fields wanted, const call& how = {}) const {
@@ -392,6 +453,25 @@ class file {
 
  private:
   friend class file_system;
+
+  static s3f_lock raw_lock(lock_type type, const lock_range& range) {
+    s3f_lock lock = S3F_INIT(s3f_lock);
+    lock.type = static_cast<std::uint32_t>(type);
+    lock.start = range.start;
+    lock.length = range.length;
+    lock.owner = range.owner;
+    return lock;
+  }
+  bool set_lock(lock_type type, const lock_range& range, std::uint32_t flags,
+                const call& how) const {
+    const s3f_lock lock = raw_lock(type, range);
+    return granted(s3f_lock_range(native_handle(), &lock, flags, how.native()), how);
+  }
+  // That another has the lock is no error to who only tries.
+  static bool granted(int result, const call& how) {
+    how.finish(result == -EAGAIN ? 0 : result);
+    return result == 0;
+  }
 
   // Gives the handle up, to the C call that ends it.
   s3f_handle* release() noexcept { return std::exchange(handle_, nullptr); }
@@ -664,6 +744,13 @@ class file_system {
       paths.emplace_back(path);
     }
     return paths;
+  }
+
+  // What programs that look for free space want to hear; no request.
+  s3f_statfs_out statfs(const call& how = {}) const {
+    s3f_statfs_out out = S3F_INIT(s3f_statfs_out);
+    how.finish(s3f_statfs(&out, native_handle(), how.native()));
+    return out;
   }
 
   // Counters since it was opened. Fails only where it is not open.

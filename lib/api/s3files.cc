@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/api/c_call.h"
+#include "lib/api/c_objects.h"
 #include "lib/api/open_file_system.h"
 #include "lib/base/clock.h"
 #include "lib/base/errors.h"
@@ -18,89 +19,6 @@
 
 namespace s3files {
 namespace {
-
-// Hands events to the application's callback.
-class EventAdapter final : public EventSink {
- public:
-  EventAdapter(s3f_event_fn callback, void* user) : callback_(callback), user_(user) {}
-
-  void OnEvent(const Event& event) override {
-    if (callback_ == nullptr) return;
-    const std::string message(event.status.message());
-    s3f_event out = {};
-    out.struct_size = sizeof(out);
-    out.kind = static_cast<uint32_t>(event.kind);
-    out.code = ErrnoOf(event.status);
-    out.bytes = event.bytes;
-    out.path = event.path.c_str();
-    out.message = message.c_str();
-    out.detail = event.detail.c_str();
-    callback_(user_, &out);
-  }
-
- private:
-  const s3f_event_fn callback_;
-  void* const user_;
-};
-
-// A file system and what it reports to; handles share it, so that none outlives it.
-struct Mount {
-  Mount(s3f_event_fn callback, void* user) : events(callback, user) {}
-  EventAdapter events;
-  std::shared_ptr<FileSystem> fs;
-};
-
-absl::Status Missing(absl::string_view what) {
-  return Error(EINVAL, absl::StrCat(what, " is NULL"));
-}
-
-}  // namespace
-}  // namespace s3files
-
-struct s3f_fs {
-  std::shared_ptr<s3files::Mount> mount;
-};
-
-struct s3f_handle {
-  std::shared_ptr<s3files::Mount> mount;
-  std::unique_ptr<s3files::Handle> handle;
-};
-
-namespace s3files {
-namespace {
-
-const Handle* AtOf(const s3f_handle* at) { return at == nullptr ? nullptr : at->handle.get(); }
-
-absl::Status CheckAt(const s3f_fs* fs, const s3f_handle* at) {
-  if (fs == nullptr) return Missing("fs");
-  if (at != nullptr && at->mount != fs->mount) {
-    return Error(EINVAL, "the handle `at` belongs to another file system");
-  }
-  return fs->mount->fs->CheckUsable();
-}
-
-// Runs `body(context, fs)` for a path call.
-template <typename Body>
-int RunPath(s3f_fs* fs, const s3f_handle* at, const char* path, const s3f_call* call, Body body) {
-  return static_cast<int>(RunCall(call, [&](const CallContext& context) -> absl::Status {
-    S3FILES_RETURN_IF_ERROR(CheckAt(fs, at));
-    if (path == nullptr) return Missing("path");
-    S3FILES_RETURN_IF_ERROR(context.Check(path));
-    return body(context, *fs->mount->fs);
-  }));
-}
-
-// Runs `body(context, fs, handle)`, which returns a StatusOr<int64_t>, for a call on a handle.
-template <typename Body>
-int64_t RunHandle(s3f_handle* handle, const s3f_call* call, Body body) {
-  return RunCall(call, [&](const CallContext& context) -> absl::StatusOr<int64_t> {
-    if (handle == nullptr) return Missing("handle");
-    FileSystem& fs = *handle->mount->fs;
-    S3FILES_RETURN_IF_ERROR(fs.CheckUsable());
-    S3FILES_RETURN_IF_ERROR(context.Check("using a handle"));
-    return body(context, fs, *handle->handle);
-  });
-}
 
 // Ends a handle by `end`, whatever `call` is like: the handle is gone afterwards.
 int EndHandle(s3f_handle* handle, const s3f_call* call,

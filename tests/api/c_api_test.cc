@@ -125,6 +125,41 @@ TEST_F(CApiTest, TheErrorsDetailGoesToTheCallOrTheThread) {
   EXPECT_EQ(last.code, EBUSY);
 }
 
+// [L1]
+TEST_F(CApiTest, LocksCheckTheirArguments) {
+  s3f_handle* handle = OpenFile("f", S3F_O_READ | S3F_O_WRITE | S3F_O_CREATE);
+  s3f_lock lock = S3F_INIT(s3f_lock);
+  lock.type = S3F_LOCK_EXCLUSIVE;
+  EXPECT_EQ(s3f_lock_range(nullptr, &lock, 0, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_lock_range(handle, nullptr, 0, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_lock_range(handle, &lock, 2, nullptr), -EINVAL) << "an unknown flag";
+  EXPECT_EQ(s3f_flock(handle, S3F_LOCK_EXCLUSIVE, 2, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_flock(handle, 3, 0, nullptr), -EINVAL);
+  lock.start = 2;
+  lock.length = UINT64_MAX - 1;
+  EXPECT_EQ(s3f_lock_range(handle, &lock, 0, nullptr), -EINVAL) << "past the last byte";
+  lock.length = UINT64_MAX - 2;
+  EXPECT_EQ(s3f_lock_range(handle, &lock, 0, nullptr), 0) << Message();
+  lock.type = 3;
+  EXPECT_EQ(s3f_lock_range(handle, &lock, 0, nullptr), -EINVAL);
+  lock.type = S3F_LOCK_NONE;
+  EXPECT_EQ(s3f_lock_test(&lock, handle, nullptr), -EINVAL);
+  lock.type = S3F_LOCK_SHARED;
+  lock.owner = 5;
+  EXPECT_EQ(s3f_lock_test(&lock, handle, nullptr), 0);
+  EXPECT_EQ(lock.type, uint32_t{S3F_LOCK_EXCLUSIVE});
+  EXPECT_EQ(lock.start, 2u);
+  EXPECT_EQ(lock.length, 0u) << "to the end";
+  EXPECT_EQ(lock.owner, 0u) << "a handle's";
+  EXPECT_EQ(lock.struct_size, sizeof(lock));
+  EXPECT_EQ(s3f_lock_range(handle, &lock, 0, nullptr), -EAGAIN);
+  EXPECT_THAT(Message(), HasSubstr("exclusive lock from byte 2"));
+  EXPECT_EQ(s3f_copy_range(nullptr, 0, handle, 0, 1, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_copy_range(handle, 0, nullptr, 0, 1, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_statfs(nullptr, fs_, nullptr), -EINVAL);
+  EXPECT_EQ(s3f_close(handle, nullptr), 0);
+}
+
 TEST_F(CApiTest, ALongMessageIsCutAtACharactersEnd) {
   const std::string name(255, 'x');
   std::string path;

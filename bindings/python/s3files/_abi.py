@@ -28,6 +28,8 @@ STAT_TYPE, STAT_SIZE = 1 << 0, 1 << 1
 STAT_LISTED, STAT_ALL = 0x143, 0x1FF
 CLOSE_DISCARD = 1 << 0
 RENAME_NOREPLACE = 1 << 0
+LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE = 0, 1, 2
+LOCK_WAIT = 1 << 0
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
                5: "unconditional"}
 STATES = {0: "clean", 1: "staged", 2: "committing", 3: "failed", 4: "conflict"}
@@ -129,6 +131,33 @@ class Attributes(Sized):
     ]
 
 
+class StatFs(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("block_size", c_uint32),
+        ("blocks", c_uint64),
+        ("blocks_free", c_uint64),
+        ("files", c_uint64),
+        ("files_free", c_uint64),
+        ("name_max", c_uint32),
+        ("read_only", c_uint32),
+    ]
+
+
+class Lock(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("type", c_uint32),
+        ("start", c_uint64),
+        ("length", c_uint64),
+        ("owner", c_uint64),
+    ]
+
+
+class IoVector(Structure):
+    _fields_ = [("base", c_void_p), ("size", c_size_t)]
+
+
 class StatusInfo(Sized):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -173,6 +202,7 @@ SIGNATURES = {
     "s3f_fs_open": (c_int, [POINTER(FS), Path, POINTER(Config), CallPointer]),
     "s3f_fs_close": (c_int, [FS, c_uint32, CallPointer]),
     "s3f_fs_stats": (c_int, [POINTER(Stats), FS]),
+    "s3f_statfs": (c_int, [POINTER(StatFs), FS, CallPointer]),
     "s3f_stat": (
         c_int, [POINTER(Attributes), FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
     "s3f_fstat": (c_int, [POINTER(Attributes), Handle, c_uint32, CallPointer]),
@@ -180,6 +210,12 @@ SIGNATURES = {
     "s3f_pread": (c_int64, [c_void_p, c_size_t, c_uint64, Handle, CallPointer]),
     "s3f_pwrite": (c_int64, [Handle, c_void_p, c_size_t, c_uint64, CallPointer]),
     "s3f_append": (c_int64, [POINTER(c_uint64), Handle, c_void_p, c_size_t, CallPointer]),
+    "s3f_preadv": (c_int64, [Handle, POINTER(IoVector), c_uint32, c_uint64, CallPointer]),
+    "s3f_pwritev": (c_int64, [Handle, POINTER(IoVector), c_uint32, c_uint64, CallPointer]),
+    "s3f_copy_range": (c_int64, [Handle, c_uint64, Handle, c_uint64, c_uint64, CallPointer]),
+    "s3f_lock_range": (c_int, [Handle, POINTER(Lock), c_uint32, CallPointer]),
+    "s3f_lock_test": (c_int, [POINTER(Lock), Handle, CallPointer]),
+    "s3f_flock": (c_int, [Handle, c_uint32, c_uint32, CallPointer]),
     "s3f_truncate": (c_int, [Handle, c_uint64, CallPointer]),
     "s3f_fsync": (c_int, [Handle, CallPointer]),
     "s3f_close": (c_int, [Handle, CallPointer]),

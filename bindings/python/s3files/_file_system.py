@@ -217,6 +217,22 @@ class FileSystem:
 
     # Directories
 
+    def copy(self, source, target) -> None:
+        """Copies a file's bytes, replacing a file at `target`, by the store wherever it can."""
+        with self.open(source, "rb", buffering=0) as reader:
+            with self.open(target, "wb", buffering=0) as writer:
+                done = writer.copy_from(reader)
+                while count := writer.copy_from(reader, done, done):
+                    done += count
+
+    def statvfs(self) -> os.statvfs_result:
+        """What programs that look for free space want to hear; no request."""
+        raw = _abi.StatFs()
+        lib.s3f_statfs(raw, self._pointer(), None)
+        return os.statvfs_result((
+            raw.block_size, raw.block_size, raw.blocks, raw.blocks_free, raw.blocks_free, raw.files,
+            raw.files_free, raw.files_free, os.ST_RDONLY if raw.read_only else 0, raw.name_max))
+
     def mkdir(self, path, mode: int = 0o777) -> None:
         lib.s3f_mkdir(self._pointer(), None, encode(path), mode, None)
 

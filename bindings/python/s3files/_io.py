@@ -6,8 +6,10 @@ takes what is flushed into it without a word and closes its handle without a com
 """
 
 import contextlib
+import fcntl
 import io
 import os
+import time
 import warnings
 
 from . import _abi
@@ -15,6 +17,26 @@ from ._abi import lib
 from ._buffer import pinned
 
 BUFFER_SIZE = 128 * 1024  # a block of the library
+
+
+_FLOCK_TYPES = {fcntl.LOCK_UN: _abi.LOCK_NONE, fcntl.LOCK_SH: _abi.LOCK_SHARED,
+                fcntl.LOCK_EX: _abi.LOCK_EXCLUSIVE}
+
+
+def _patience(timeout):
+    """Flags and call of a lock that is waited for so many seconds; None: for ever."""
+    if timeout is None:
+        return _abi.LOCK_WAIT, None
+    if timeout <= 0:
+        return 0, None
+    return _abi.LOCK_WAIT, _abi.Call(deadline_ns=time.monotonic_ns() + int(timeout * 1e9))
+
+
+@contextlib.contextmanager
+def _pinned_all(buffers, writable=False):
+    with contextlib.ExitStack() as stack:
+        pins = [stack.enter_context(pinned(buffer, writable=writable)) for buffer in buffers]
+        yield (_abi.IoVector * len(pins))(*pins)
 
 
 class _Abandoning:
@@ -27,6 +49,32 @@ class _Abandoning:
         """
         self._file._abandoned = True
         self.close()
+
+    def lock(self, start=0, length=0, *, shared=False, owner=0, timeout=None):
+        """Waits for an advisory lock on `length` bytes (0: to the end, however the file grows).
+
+        It binds those of this file system that ask for locks, too, and belongs to the open file,
+        whose close releases it, or to `owner`, a number that the application chooses. What the
+        owner has in the range is replaced. `timeout` seconds, 0: without waiting.
+
+        TimeoutError, or BlockingIOError with timeout 0: another has it. EDEADLK: waiting would
+        never end. EBADF: the file is not open for reading (shared) or writing.
+        """
+        kind = _abi.LOCK_SHARED if shared else _abi.LOCK_EXCLUSIVE
+        lock = _abi.Lock(type=kind, start=start, length=length, owner=owner)
+        flags, call = _patience(timeout)
+        lib.s3f_lock_range(self._file._open_handle(), lock, flags, call)
+
+    def unlock(self, start=0, length=0, *, owner=0):
+        """Releases what the owner has locked of the range."""
+        lock = _abi.Lock(type=_abi.LOCK_NONE, start=start, length=length, owner=owner)
+        lib.s3f_lock_range(self._file._open_handle(), lock, 0, None)
+
+    def flock(self, operation, timeout=None):
+        """fcntl.flock with its LOCK_* constants: one lock of the whole file, apart from `lock`."""
+        kind = _FLOCK_TYPES[operation & ~fcntl.LOCK_NB]
+        flags, call = _patience(0 if operation & fcntl.LOCK_NB else timeout)
+        lib.s3f_flock(self._file._open_handle(), kind, flags, call)
 
     def __exit__(self, kind, value, traceback):
         if kind is None:
@@ -143,6 +191,32 @@ class RawFile(_Abandoning, io.RawIOBase):
         if not self._abandoned:
             lib.s3f_truncate(handle, size, None)
         return size
+
+    def preadv(self, buffers, offset):
+        """Fills the buffers, in order, from `offset`, as of one moment; returns how many bytes."""
+        handle = self._open_handle()
+        self._require(self.readable(), "reading")
+        with _pinned_all(buffers, writable=True) as vectors:
+            return lib.s3f_preadv(handle, vectors, len(vectors), offset, None)
+
+    def pwritev(self, buffers, offset):
+        """Writes the buffers, one behind the other, at `offset`: all or nothing."""
+        handle = self._open_handle()
+        self._require(self.writable(), "writing")
+        with _pinned_all(buffers) as vectors:
+            if self._abandoned:
+                return sum(vector.size for vector in vectors)
+            return lib.s3f_pwritev(handle, vectors, len(vectors), offset, None)
+
+    def copy_from(self, source, source_offset=0, offset=0, size=None):
+        """Copies from another RawFile; returns how many bytes, less than `size` only at its end.
+
+        A whole file that has nothing staged is copied onto an empty one by the store, when this
+        file is committed; no byte travels.
+        """
+        handle = self._open_handle()
+        size = 2**63 - 1 if size is None else size
+        return lib.s3f_copy_range(source._open_handle(), source_offset, handle, offset, size, None)
 
     def fsync(self):
         """Returns when everything staged for the file is durable."""

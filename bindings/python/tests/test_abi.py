@@ -16,10 +16,12 @@ STRUCTS = {
     "s3f_error": _abi.Error, "s3f_call": _abi.Call, "s3f_option": _abi.Option,
     "s3f_event": _abi.RawEvent, "s3f_fs_config": _abi.Config, "s3f_stats": _abi.Stats,
     "s3f_attr": _abi.Attributes, "s3f_status_info": _abi.StatusInfo, "s3f_dirent": _abi.Dirent,
+    "s3f_lock": _abi.Lock, "s3f_iovec": _abi.IoVector, "s3f_statfs_out": _abi.StatFs,
 }
 CONSTANTS = ["O_READ", "O_WRITE", "O_CREATE", "O_EXCL", "O_TRUNC", "O_APPEND", "O_DIRECTORY",
              "TYPE_FILE", "TYPE_DIRECTORY", "TYPE_SYMLINK", "STAT_TYPE", "STAT_SIZE", "STAT_LISTED",
-             "STAT_ALL", "CLOSE_DISCARD", "RENAME_NOREPLACE"]
+             "STAT_ALL", "CLOSE_DISCARD", "RENAME_NOREPLACE", "LOCK_NONE",
+             "LOCK_SHARED", "LOCK_EXCLUSIVE", "LOCK_WAIT"]
 
 
 def test_the_table_has_every_function():

@@ -1,0 +1,105 @@
+// The objects behind the C ABI's pointers, and how calls on them begin.
+#ifndef S3FILES_LIB_API_C_OBJECTS_H_
+#define S3FILES_LIB_API_C_OBJECTS_H_
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "lib/api/c_call.h"
+#include "lib/base/errors.h"
+#include "lib/base/event_sink.h"
+#include "lib/fs/file_system.h"
+#include "s3files/s3files.h"
+
+namespace s3files {
+
+// Hands events to the application's callback.
+class EventAdapter final : public EventSink {
+ public:
+  EventAdapter(s3f_event_fn callback, void* user) : callback_(callback), user_(user) {}
+
+  void OnEvent(const Event& event) override {
+    if (callback_ == nullptr) return;
+    const std::string message(event.status.message());
+    s3f_event out = {};
+    out.struct_size = sizeof(out);
+    out.kind = static_cast<uint32_t>(event.kind);
+    out.code = ErrnoOf(event.status);
+    out.bytes = event.bytes;
+    out.path = event.path.c_str();
+    out.message = message.c_str();
+    out.detail = event.detail.c_str();
+    callback_(user_, &out);
+  }
+
+ private:
+  const s3f_event_fn callback_;
+  void* const user_;
+};
+
+// A file system and what it reports to; handles share it, so that none outlives it.
+struct Mount {
+  Mount(s3f_event_fn callback, void* user) : events(callback, user) {}
+  EventAdapter events;
+  std::shared_ptr<FileSystem> fs;
+};
+
+inline absl::Status Missing(absl::string_view what) {
+  return Error(EINVAL, absl::StrCat(what, " is NULL"));
+}
+
+}  // namespace s3files
+
+struct s3f_fs {
+  std::shared_ptr<s3files::Mount> mount;
+};
+
+struct s3f_handle {
+  std::shared_ptr<s3files::Mount> mount;
+  std::unique_ptr<s3files::Handle> handle;
+};
+
+namespace s3files {
+
+inline const Handle* AtOf(const s3f_handle* at) { return at == nullptr ? nullptr : at->handle.get(); }
+
+inline absl::Status CheckAt(const s3f_fs* fs, const s3f_handle* at) {
+  if (fs == nullptr) return Missing("fs");
+  if (at != nullptr && at->mount != fs->mount) {
+    return Error(EINVAL, "the handle `at` belongs to another file system");
+  }
+  return fs->mount->fs->CheckUsable();
+}
+
+// Runs `body(context, fs)` for a path call.
+template <typename Body>
+int RunPath(s3f_fs* fs, const s3f_handle* at, const char* path, const s3f_call* call, Body body) {
+  return static_cast<int>(RunCall(call, [&](const CallContext& context) -> absl::Status {
+    S3FILES_RETURN_IF_ERROR(CheckAt(fs, at));
+    if (path == nullptr) return Missing("path");
+    S3FILES_RETURN_IF_ERROR(context.Check(path));
+    return body(context, *fs->mount->fs);
+  }));
+}
+
+// Runs `body(context, fs, handle)`, which returns a StatusOr<int64_t>, for a call on a handle.
+template <typename Body>
+int64_t RunHandle(s3f_handle* handle, const s3f_call* call, Body body) {
+  return RunCall(call, [&](const CallContext& context) -> absl::StatusOr<int64_t> {
+    if (handle == nullptr) return Missing("handle");
+    FileSystem& fs = *handle->mount->fs;
+    S3FILES_RETURN_IF_ERROR(fs.CheckUsable());
+    S3FILES_RETURN_IF_ERROR(context.Check("using a handle"));
+    return body(context, fs, *handle->handle);
+  });
+}
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_API_C_OBJECTS_H_

@@ -424,6 +424,8 @@ def test_waiting_for_a_lock(mount, kind, end):
             if end == "signal":
                 os.kill(process.pid, signal.SIGUSR1)
                 assert result.get(timeout=60) == "interrupted"
+        # The waiters have inherited the file: closing it here would not unlock.
+        (fcntl.flock if kind == "flock" else fcntl.lockf)(file, fcntl.LOCK_UN)
     for process, _, result in waiters:
         if end == "unlock":
             assert result.get(timeout=60) == "locked"

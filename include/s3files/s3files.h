@@ -262,8 +262,8 @@ typedef struct s3f_attr {
   uint32_t mode;   /* permission bits and set-id, sticky; no type bits */
   uint32_t uid;
   uint32_t gid;
-  uint64_t ino;        /* with generation unique and stable while the file system is open */
-  uint64_t generation; /* tells apart two files that had the same ino one after the other */
+  uint64_t ino;        /* stable, and no other file's while the file system is open */
+  uint64_t generation; /* for servers whose handles carry one; 0 until names were removed */
   uint64_t size;       /* bytes, staged ones included; of a symlink the target's length */
   uint64_t blocks;     /* of 512 bytes: the size rounded up (an object has no holes) */
   int64_t mtime_ns;    /* since the epoch, as are all three */

@@ -417,8 +417,8 @@ class file {
 
   // One lock of the whole file, apart from those of ranges [L2]; `none` releases it.
   void flock(lock_type type, const call& how = {}) const {
-    how.finish(s3f_flock(native_handle(), static_cast<std::uint32_t>(type), S3F_LOCK_WAIT,
-                         how.native()));
+    how.finish(
+        s3f_flock(native_handle(), static_cast<std::uint32_t>(type), S3F_LOCK_WAIT, how.native()));
   }
   bool try_flock(lock_type type, const call& how = {}) const {
     return granted(s3f_flock(native_handle(), static_cast<std::uint32_t>(type), 0, how.native()),

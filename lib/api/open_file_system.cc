@@ -50,10 +50,12 @@ absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
     const std::vector<std::pair<std::string, std::string>>& given, EventSink* events) {
   S3FILES_ASSIGN_OR_RETURN(const Url url, ParseUrl(url_text));
   S3FILES_ASSIGN_OR_RETURN(Options options, ParseOptions(url.scheme, given));
-  options.fs.prefix = url.prefix;
+  options.fs.prefix = url.prefix + options.root_directory;
   S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, OpenStore(url, options));
   S3FILES_RETURN_IF_ERROR(store->Probe(ProbeContext(call, options.timeout_ns), url.prefix));
-  return std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System());
+  auto fs = std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System());
+  S3FILES_RETURN_IF_ERROR(fs->MakeRoot(call));
+  return fs;
 }
 
 }  // namespace s3files

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "lib/base/errors.h"
@@ -105,6 +106,39 @@ absl::Status ParseAddressing(absl::string_view name, Text value, Addressing* out
   return absl::OkStatus();
 }
 
+// "1,2,3"
+absl::Status ParseIds(absl::string_view name, Text value, std::vector<uint32_t>* out) {
+  for (absl::string_view part : absl::StrSplit(value, ',', absl::SkipEmpty())) {
+    S3FILES_RETURN_IF_ERROR(
+        ParseInt<uint32_t>(name, std::string(part), 0, UINT32_MAX - 1, &out->emplace_back()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseRoot(absl::string_view name, Text value, Options& options) {
+  absl::string_view path = value;
+  absl::ConsumePrefix(&path, "/");
+  absl::StatusOr<std::string> prefix = NormalizePrefix(path);
+  if (!prefix.ok()) return Annotate(prefix.status(), absl::StrCat("option ", name));
+  options.root_directory = *std::move(prefix);
+  return absl::OkStatus();
+}
+
+Identity& Forced(Options& options) {
+  if (!options.fs.forced_identity) options.fs.forced_identity.emplace();
+  return *options.fs.forced_identity;
+}
+
+Attributes& Root(Options& options) {
+  if (!options.fs.root_attributes) {
+    Attributes root;
+    root.type = FileType::kDirectory;
+    root.mode = 0755;
+    options.fs.root_attributes = root;
+  }
+  return *options.fs.root_attributes;
+}
+
 struct Rule {
   absl::string_view name;
   bool any_scheme;
@@ -169,6 +203,29 @@ const std::vector<Rule>& Rules() {
           [](N n, Text v, O o) { return ParseMode(n, v, &o.fs.import.defaults.file_mode); }),
       any("default_dir_mode",
           [](N n, Text v, O o) { return ParseMode(n, v, &o.fs.import.defaults.dir_mode); }),
+      any("root_directory",
+          [](N n, Text v, O o) {
+            Root(o);
+            return ParseRoot(n, v, o);
+          }),
+      any("root_uid",
+          [](N n, Text v, O o) {
+            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Root(o).uid);
+          }),
+      any("root_gid",
+          [](N n, Text v, O o) {
+            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Root(o).gid);
+          }),
+      any("root_mode", [](N n, Text v, O o) { return ParseMode(n, v, &Root(o).mode); }),
+      any("force_uid",
+          [](N n, Text v, O o) {
+            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Forced(o).uid);
+          }),
+      any("force_gid",
+          [](N n, Text v, O o) {
+            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Forced(o).gid);
+          }),
+      any("force_groups", [](N n, Text v, O o) { return ParseIds(n, v, &Forced(o).groups); }),
       Rule{"fsync", false, Scheme::kFile,
            [](N n, Text v, O o) { return ParseSwitch(n, v, &o.file_fsync); }},
       s3("endpoint", Into([](O o) -> std::string& { return o.s3.endpoint; })),

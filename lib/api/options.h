@@ -29,6 +29,7 @@ struct Options {
   S3StoreOptions s3;
   int64_t timeout_ns = int64_t{60} * 1'000'000'000;
   bool file_fsync = true;
+  std::string root_directory;  // normalised: empty, or with a '/' at its end only
 };
 
 // The options as documented at s3f_fs_open; environment variables fill what is not given.

@@ -1,4 +1,5 @@
-// The C ABI: each call checks its arguments and hands over to the file system.
+// The C ABI: each call checks its arguments and hands over to the file system. Here: file systems,
+// files, staged changes.
 #include "s3files/s3files.h"
 
 #include <cerrno>
@@ -10,12 +11,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "lib/api/c_call.h"
-#include "lib/api/c_objects.h"
+#include "lib/api/mount.h"
 #include "lib/api/open_file_system.h"
 #include "lib/base/clock.h"
-#include "lib/base/errors.h"
-#include "lib/fs/file_system.h"
 
 namespace s3files {
 namespace {
@@ -29,28 +27,10 @@ int EndHandle(s3f_handle* handle, const s3f_call* call,
   const std::unique_ptr<s3f_handle> owned(handle);
   FileSystem& fs = *owned->mount->fs;
   int64_t result = RunCall(call, [&](const CallContext& context) {
-    return (fs.*end)(context, std::move(owned->handle));
+    return (fs.*end)(CallerOf(*owned->mount, context).context(), std::move(owned->handle));
   });
   if (owned->handle != nullptr) fs.Drop(std::move(owned->handle));
   return static_cast<int>(result);
-}
-
-s3f_attr AttrOf(const FileInfo& info) {
-  s3f_attr attr = {};
-  attr.filled = info.filled;
-  attr.type = static_cast<uint32_t>(info.attributes.type);
-  attr.mode = info.attributes.mode;
-  attr.uid = info.attributes.uid;
-  attr.gid = info.attributes.gid;
-  attr.ino = info.ino;
-  attr.size = info.size;
-  attr.mtime_ns = info.attributes.mtime_ns;
-  attr.nlink = 1;
-  if (info.version.known()) {
-    CopyText(info.version.etag(), attr.etag, sizeof(attr.etag));
-    CopyText(info.version.version_id(), attr.version_id, sizeof(attr.version_id));
-  }
-  return attr;
 }
 
 absl::StatusOr<std::vector<std::pair<std::string, std::string>>> OptionsOf(
@@ -170,27 +150,6 @@ int s3f_fs_stats(s3f_stats* out, s3f_fs* fs) {
   }));
 }
 
-int s3f_stat(s3f_attr* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
-             uint32_t mask, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    if (out == nullptr) return Missing("out");
-    if ((flags & ~uint32_t{S3F_NOFOLLOW}) != 0) return Error(EINVAL, "unknown flag");
-    auto info = files.Stat(context, s3files::AtOf(at), path, mask);
-    return info.ok() ? s3files::WriteStruct(out, s3files::AttrOf(*info)) : info.status();
-  });
-}
-
-int s3f_fstat(s3f_attr* out, s3f_handle* handle, uint32_t mask, const s3f_call* call) {
-  return static_cast<int>(RunHandle(
-      handle, call,
-      [&](const CallContext& context, FileSystem& fs, Handle& file) -> absl::StatusOr<int64_t> {
-        if (out == nullptr) return Missing("out");
-        S3FILES_ASSIGN_OR_RETURN(const s3files::FileInfo info, fs.HandleInfo(context, file, mask));
-        S3FILES_RETURN_IF_ERROR(s3files::WriteStruct(out, s3files::AttrOf(info)));
-        return 0;
-      }));
-}
-
 int s3f_open(s3f_handle** out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
              uint32_t mode, const s3f_call* call) {
   return RunPath(
@@ -282,19 +241,20 @@ int s3f_discard(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* ca
 
 int s3f_status(s3f_status_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
                const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext&, FileSystem& files) -> absl::Status {
-    if (out == nullptr) return Missing("out");
-    S3FILES_ASSIGN_OR_RETURN(const FileSystem::PathStatus status,
-                             files.Status(s3files::AtOf(at), path));
-    s3f_status_info filled = {};
-    filled.state = static_cast<uint32_t>(status.state);
-    filled.code = s3files::ErrnoOf(status.last_error);
-    filled.attempts = status.attempts;
-    filled.staged_bytes = status.staged_bytes;
-    filled.age_ns = static_cast<uint64_t>(status.age_ns);
-    s3files::CopyText(status.last_error.message(), filled.message, sizeof(filled.message));
-    return s3files::WriteStruct(out, filled);
-  });
+  return RunPath(
+      fs, at, path, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
+        if (out == nullptr) return Missing("out");
+        S3FILES_ASSIGN_OR_RETURN(const FileSystem::PathStatus status,
+                                 files.Status(context, s3files::AtOf(at), path));
+        s3f_status_info filled = {};
+        filled.state = static_cast<uint32_t>(status.state);
+        filled.code = s3files::ErrnoOf(status.last_error);
+        filled.attempts = status.attempts;
+        filled.staged_bytes = status.staged_bytes;
+        filled.age_ns = static_cast<uint64_t>(status.age_ns);
+        s3files::CopyText(status.last_error.message(), filled.message, sizeof(filled.message));
+        return s3files::WriteStruct(out, filled);
+      });
 }
 
 int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs, const s3f_call* call) {
@@ -312,65 +272,6 @@ int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs, const
     *cursor = next;
     return 1;
   }));
-}
-
-int64_t s3f_readdir(s3f_dirent* out, size_t capacity, s3f_handle* dir, uint64_t cookie,
-                    const char* after_name, uint32_t mask, const s3f_call* call) {
-  return RunHandle(
-      dir, call,
-      [&](const CallContext& context, FileSystem& fs, Handle& handle) -> absl::StatusOr<int64_t> {
-        if (out == nullptr || capacity == 0) return Missing("out");
-        const uint32_t stride = out->struct_size;
-        if (stride != sizeof(s3f_dirent)) {
-          return Error(EINVAL, "out->struct_size is not that of s3f_dirent; begin with S3F_INIT");
-        }
-        std::optional<std::string> after;
-        if (after_name != nullptr) after = after_name;
-        S3FILES_ASSIGN_OR_RETURN(const auto entries,
-                                 fs.ReadDirectory(context, handle, capacity, cookie, after, mask));
-        for (size_t i = 0; i < entries.size(); ++i) {
-          s3f_dirent entry = {};
-          entry.struct_size = stride;
-          entry.cookie = entries[i].cookie;
-          entry.attr = s3files::AttrOf(entries[i].info);
-          entry.attr.struct_size = sizeof(entry.attr);
-          s3files::CopyText(entries[i].name, entry.name, sizeof(entry.name));
-          out[i] = entry;
-        }
-        return static_cast<int64_t>(entries.size());
-      });
-}
-
-int s3f_mkdir(s3f_fs* fs, s3f_handle* at, const char* path, uint32_t mode, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    return files.MakeDirectory(context, s3files::AtOf(at), path, mode);
-  });
-}
-
-int s3f_rmdir(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    return files.RemoveDirectory(context, s3files::AtOf(at), path);
-  });
-}
-
-int s3f_unlink(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    return files.Unlink(context, s3files::AtOf(at), path);
-  });
-}
-
-int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to_at, const char* to,
-               uint32_t flags, const s3f_call* call) {
-  return RunPath(fs, from_at, from, call,
-                 [&](const CallContext& context, FileSystem& files) -> absl::Status {
-                   S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, to_at));
-                   if (to == nullptr) return Missing("to");
-                   if ((flags & ~uint32_t{S3F_RENAME_NOREPLACE}) != 0) {
-                     return Error(EINVAL, "unknown flag");
-                   }
-                   return files.Rename(context, s3files::AtOf(from_at), from, s3files::AtOf(to_at),
-                                       to, flags == 0);
-                 });
 }
 
 }  // extern "C"

@@ -5,7 +5,7 @@
 
 #include "absl/types/span.h"
 #include "lib/api/c_call.h"
-#include "lib/api/c_objects.h"
+#include "lib/api/mount.h"
 #include "lib/base/errors.h"
 #include "lib/fs/file_system.h"
 #include "lib/inode/path.h"
@@ -88,8 +88,7 @@ int64_t s3f_copy_range(s3f_handle* in, uint64_t in_offset, s3f_handle* out, uint
         }
         const uint64_t most = std::min<uint64_t>(size, INT64_MAX);
         S3FILES_ASSIGN_OR_RETURN(
-            const uint64_t n,
-            fs.CopyRange(context, *in->handle, in_offset, to, out_offset, most));
+            const uint64_t n, fs.CopyRange(context, *in->handle, in_offset, to, out_offset, most));
         return static_cast<int64_t>(n);
       });
 }

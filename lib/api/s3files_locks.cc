@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "lib/api/c_call.h"
-#include "lib/api/c_objects.h"
+#include "lib/api/mount.h"
 #include "lib/base/errors.h"
 #include "lib/fs/file_system.h"
 #include "s3files/s3files.h"

@@ -46,8 +46,8 @@ class Content {
   uint64_t size() const;
   BasePtr base() const;
   BasePtr committed_base() const;  // the same, but for what is borrowed: what Discard goes back to
-  bool staged() const;            // has changes that are not committed
-  uint64_t staged_bytes() const;  // in both generations
+  bool staged() const;             // has changes that are not committed
+  uint64_t staged_bytes() const;   // in both generations
 
   // Returns how many bytes were read: less than asked only at the end. ESTALE: see Fetcher::Read.
   absl::StatusOr<size_t> Read(const CallContext& call, uint64_t offset, absl::Span<char> out);

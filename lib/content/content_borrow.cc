@@ -49,8 +49,7 @@ absl::Status Content::Own(const CallContext& call) {
   }
   for (uint64_t at = 0; at < source->size; at += kBlockSize) {
     if (at % kReadAheadWindow == 0) ReadAhead({at, at + kReadAheadWindow});
-    S3FILES_RETURN_IF_ERROR(
-        OwnPiece(call, source, {at, std::min(at + kBlockSize, source->size)}));
+    S3FILES_RETURN_IF_ERROR(OwnPiece(call, source, {at, std::min(at + kBlockSize, source->size)}));
   }
   absl::MutexLock lock(&mu_);
   if (base_ != source || !OnBase() || committing_) return absl::OkStatus();

@@ -189,7 +189,7 @@ DirectoryEntry DirectoryStream::EntryFor(const ListedEntry& listed, bool local) 
   if (known != nullptr) {
     entry.info = InfoOf(*known);
     absl::MutexLock lock(&known->mu);
-    const bool staged = known->content != nullptr && known->content->staged();
+    const bool staged = known->Staged();
     // Of the version that is listed we know more than the listing says.
     const bool same =
         known->type == FileType::kDirectory
@@ -198,7 +198,8 @@ DirectoryEntry DirectoryStream::EntryFor(const ListedEntry& listed, bool local) 
     if (local || staged || same) return entry;
   }
   entry.info = FileInfo();
-  entry.info.filled = kInfoType | kInfoSize | kInfoVersion;
+  entry.info.filled = kInfoType | kInfoSize | kInfoVersion | kInfoIno | kInfoBlocks;
+  std::tie(entry.info.ino, entry.info.generation) = parts_.names->IdOf(directory_, listed.name);
   entry.info.attributes.type = listed.is_directory ? FileType::kDirectory : FileType::kFile;
   entry.info.attributes.mtime_ns = listed.stamp.last_modified_ns;
   entry.info.size = listed.size;

@@ -20,14 +20,20 @@ enum : uint32_t {
   kInfoOwner = 1u << 4,
   kInfoIno = 1u << 5,
   kInfoVersion = 1u << 6,
+  kInfoTimes = 1u << 7,
+  kInfoBlocks = 1u << 8,
 };
 // What a listing does not tell exactly.
-inline constexpr uint32_t kInfoNeedsHead = kInfoMtime | kInfoMode | kInfoOwner;
+inline constexpr uint32_t kInfoNeedsHead = kInfoMtime | kInfoMode | kInfoOwner | kInfoTimes;
 
 struct FileInfo {
   uint32_t filled = 0;
   Attributes attributes;
+  int64_t ctime_ns = 0;
+  int64_t atime_ns = 0;
   uint64_t ino = 0;
+  uint64_t generation = 0;
+  uint64_t nlink = 1;
   uint64_t size = 0;
   Version version;
 };

@@ -31,13 +31,14 @@ uint64_t TotalSize(const Span& pieces) {
 }
 
 absl::Status CheckFlags(uint32_t flags) {
-  constexpr uint32_t kKnown = (kOpenPath << 1) - 1;
+  constexpr uint32_t kKnown = (kOpenNoFollow << 1) - 1;
   const bool write = (flags & kOpenWrite) != 0;
   absl::string_view wrong;
   if ((flags & ~kKnown) != 0) {
     wrong = "an unknown flag";
-  } else if ((flags & kOpenPath) != 0 && (flags & ~(kOpenPath | kOpenDirectory)) != 0) {
-    wrong = "S3F_O_PATH goes with S3F_O_DIRECTORY only";
+  } else if ((flags & kOpenPath) != 0 &&
+             (flags & ~(kOpenPath | kOpenDirectory | kOpenNoFollow)) != 0) {
+    wrong = "S3F_O_PATH goes with S3F_O_DIRECTORY and S3F_O_NOFOLLOW only";
   } else if ((flags & (kOpenRead | kOpenWrite | kOpenPath | kOpenDirectory)) == 0) {
     wrong = "one of S3F_O_READ, S3F_O_WRITE, S3F_O_DIRECTORY, S3F_O_PATH is needed";
   } else if (!write && (flags & (kOpenCreate | kOpenTruncate | kOpenAppend)) != 0) {
@@ -66,12 +67,13 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       fetcher_(store_.get(), &cache_, transfers_.get()),
       names_(options.prefix, options.entry_limit),
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
+      walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
       writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts) {
   spill_.directory = options.spill_dir;
   committer_ = std::make_unique<Committer>(
-      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, events_, clock_,
-                       transfers_.get(), commits_.get(), options.import.defaults},
+      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
+                       clock_, transfers_.get(), commits_.get(), options.import.defaults},
       options.parts, options.commit);
 }
 
@@ -93,7 +95,7 @@ absl::Status FileSystem::CheckUsable() const {
   return absl::OkStatus();
 }
 
-absl::Status FileSystem::CheckChange() const {
+absl::Status FileSystem::CheckChangeable() const {
   return options_.read_only ? Error(EROFS, "the file system was opened with read_only")
                             : absl::OkStatus();
 }
@@ -118,81 +120,46 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
   return status;
 }
 
-std::string FileSystem::Describe(const Place& place) const {
-  const std::string above = names_.PathOf(place.directory);
-  return absl::StrCat(above.empty() ? "" : "/", above, place.name.empty() ? "" : "/", place.name);
-}
-
 absl::Status FileSystem::NotFound(const Place& place) const {
   return Error(ENOENT, absl::StrCat("no file or directory ", Describe(place)));
 }
 
-// The directory that a path goes through. That it exists is not asked here: what it leads to shows.
-absl::StatusOr<InodePtr> FileSystem::Descend(const InodePtr& directory, const std::string& name) {
+absl::StatusOr<Place> FileSystem::Resolve(const CallContext& call, const Handle* at,
+                                          absl::string_view path) const {
+  return walk_.Resolve(call, at == nullptr ? names_.root() : at->inode, path);
+}
+
+absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, Place& place,
+                                          Freshness freshness, bool follow) {
   while (true) {
-    InodePtr child = names_.Child(directory, name);
-    if (child == nullptr) child = names_.Bind(directory, name, FileType::kDirectory);
-    if (child->type == FileType::kDirectory) return child;
-    {
-      absl::MutexLock lock(&child->mu);
-      const bool staged = child->content != nullptr && child->content->staged();
-      const int64_t age = clock_->MonotonicNanos() - child->validated_ns;
-      if (staged || age < options_.import.attribute_timeout_ns) {
-        return Error(ENOTDIR, absl::StrCat(name, " is not a directory"));
-      }
+    InodePtr inode = place.inode;
+    if (inode == nullptr) {
+      S3FILES_ASSIGN_OR_RETURN(inode,
+                               importer_.Lookup(call, place.directory, place.name, freshness));
+      if (inode == nullptr) return NotFound(place);
     }
-    Remove(child);  // it was a file once; who knows now
-  }
-}
-
-absl::StatusOr<FileSystem::Place> FileSystem::Resolve(const Handle* at, absl::string_view path) {
-  Place place;
-  const InodePtr start = at == nullptr ? names_.root() : at->inode;
-  if (path.empty()) {
-    place.inode = start;
-    place.directory = start;
-    return place;
-  }
-  Path from;
-  if (path[0] != '/') {
-    if (start->type != FileType::kDirectory) {
-      return Error(ENOTDIR, absl::StrCat("/", names_.PathOf(start), " is not a directory"));
+    if (inode->type == FileType::kSymlink && place.inode == nullptr &&
+        (follow || place.must_be_directory)) {
+      S3FILES_ASSIGN_OR_RETURN(place, walk_.Follow(call, place, inode));
+      continue;
     }
-    S3FILES_ASSIGN_OR_RETURN(from, ResolvePath(Path(), names_.PathOf(start), options_.prefix));
+    if (place.must_be_directory && inode->type != FileType::kDirectory) {
+      return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
+    }
+    return inode;
   }
-  S3FILES_ASSIGN_OR_RETURN(const Path to, ResolvePath(from, path, options_.prefix));
-  place.must_be_directory = to.must_be_directory;
-  place.directory = names_.root();
-  if (to.IsRoot()) {
-    place.inode = names_.root();
-    return place;
-  }
-  for (size_t i = 0; i + 1 < to.components.size(); ++i) {
-    S3FILES_ASSIGN_OR_RETURN(place.directory, Descend(place.directory, to.components[i]));
-  }
-  place.name = to.Name();
-  return place;
 }
 
-absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, const Place& place,
-                                          Freshness freshness) {
-  if (place.inode != nullptr) return place.inode;
-  S3FILES_ASSIGN_OR_RETURN(InodePtr inode,
-                           importer_.Lookup(call, place.directory, place.name, freshness));
-  if (inode == nullptr) return NotFound(place);
-  if (place.must_be_directory && inode->type != FileType::kDirectory) {
-    return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
-  }
-  return inode;
-}
-
-absl::StatusOr<InodePtr> FileSystem::FindFile(const CallContext& call, const Place& place,
-                                              Freshness freshness) {
-  S3FILES_ASSIGN_OR_RETURN(InodePtr inode, Find(call, place, freshness));
-  if (inode->type == FileType::kDirectory) {
-    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
-  }
-  return inode;
+absl::Status FileSystem::Revalidate(const CallContext& call, const InodePtr& inode,
+                                    Freshness freshness) {
+  const std::string path = names_.PathOf(inode);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const InodePtr directory = names_.ParentOf(inode);
+  // What has lost its name goes on as it is.
+  if (directory == nullptr || names_.Child(directory, name) != inode) return absl::OkStatus();
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr now, importer_.Lookup(call, directory, name, freshness));
+  if (now == inode) return absl::OkStatus();
+  return Error(ESTALE, absl::StrCat("/", path, " is another file now"));
 }
 
 // What is known here of the place, without asking the store.
@@ -204,35 +171,39 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Open(const CallContext& call
                                                          absl::string_view path, uint32_t flags,
                                                          uint32_t mode) {
   S3FILES_RETURN_IF_ERROR(CheckFlags(flags));
-  if ((flags & kOpenWrite) != 0) S3FILES_RETURN_IF_ERROR(CheckChange());
-  while (true) {
-    S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-    bool again = false;
-    auto handle = OpenAt(call, place, flags, mode, &again);
-    if (!again) return handle;
-    S3FILES_RETURN_IF_ERROR(call.Check("opening a file"));
-  }
+  if ((flags & kOpenWrite) != 0) S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  return AtPlace(call, at, path, [&](Place& place) { return OpenAt(call, place, flags, mode); });
 }
 
-absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& call,
-                                                           const Place& place, uint32_t flags,
-                                                           uint32_t mode, bool* again) {
-  InodePtr inode = place.inode;
-  if (inode == nullptr && (flags & kOpenCreate) != 0) {
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& call, Place& place,
+                                                           uint32_t flags, uint32_t mode) {
+  const bool follow = (flags & (kOpenNoFollow | kOpenExclusive)) == 0;
+  const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
+                              : (flags & kOpenWrite) != 0 ? Freshness::kNow
+                                                          : Freshness::kNowToRead;
+  while (place.inode == nullptr && (flags & kOpenCreate) != 0) {
     if (place.must_be_directory) {
       return Error(EISDIR, absl::StrCat(Describe(place), "/ cannot name a file"));
     }
     // Where neither the bytes nor the absence of a file matter unless the commit succeeds.
     const bool enforced = (flags & (kOpenTruncate | kOpenExclusive)) != 0;
-    S3FILES_ASSIGN_OR_RETURN(inode,
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
                              importer_.LookupToCreate(call, place.directory, place.name, enforced));
-    if (inode == nullptr) return Create(call, place, flags, mode, again);
-  } else if (inode == nullptr) {
-    const Freshness freshness = (flags & kOpenPath) != 0    ? Freshness::kRecent
-                                : (flags & kOpenWrite) != 0 ? Freshness::kNow
-                                                            : Freshness::kNowToRead;
-    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, freshness));
+    if (inode == nullptr) return Create(call, place, flags, mode);
+    if (inode->type != FileType::kSymlink || !follow) return OpenFound(call, place, inode, flags);
+    S3FILES_ASSIGN_OR_RETURN(place, walk_.Follow(call, place, inode));
   }
+  if (place.inode != nullptr && place.inode->type != FileType::kDirectory) {
+    S3FILES_RETURN_IF_ERROR(Revalidate(call, place.inode, freshness));
+  }
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, freshness, follow));
+  return OpenFound(call, place, inode, flags);
+}
+
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFound(const CallContext& call,
+                                                              const Place& place,
+                                                              const InodePtr& inode,
+                                                              uint32_t flags) {
   if ((flags & kOpenExclusive) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
   }
@@ -240,17 +211,17 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
     if ((flags & kOpenWrite) != 0) {
       return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
     }
+    S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
     return NewHandle(inode, flags);
   }
   if ((flags & kOpenDirectory) != 0) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
   }
   if (inode->type == FileType::kSymlink && (flags & kOpenPath) == 0) {
-    return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink; 0.1 does not follow them"));
+    return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink, and S3F_O_NOFOLLOW is set"));
   }
-  const bool in_lost_and_found =
-      place.inode != nullptr || place.directory == names_.lost_and_found();
-  return OpenFile(inode, flags, in_lost_and_found, again);
+  S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
+  return OpenFile(call, place, inode, flags);
 }
 
 std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t flags) {
@@ -273,15 +244,17 @@ std::unique_ptr<Handle> FileSystem::NewHandle(const InodePtr& inode, uint32_t fl
   return handle;
 }
 
-absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const InodePtr& inode, uint32_t flags,
-                                                             bool in_lost_and_found, bool* again) {
+absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& call,
+                                                             const Place& place,
+                                                             const InodePtr& inode,
+                                                             uint32_t flags) {
+  const bool by_handle = place.inode != nullptr;
   {
     absl::MutexLock lock(&inode->mu);
-    const bool lost =
-        inode->conflict && !in_lost_and_found;  // just now: the path is another file's
-    if (inode->removed || inode->content == nullptr || lost) {
-      *again = true;
-      return std::unique_ptr<Handle>();
+    // Just now it came to be in lost+found: the path is another file's.
+    const bool lost = inode->conflict && !by_handle && place.directory != names_.lost_and_found();
+    if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
+      return Error(EAGAIN, "the name has changed");
     }
     if (inode->conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
@@ -289,21 +262,22 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const InodePtr& ino
   }
   std::unique_ptr<Handle> handle = NewHandle(inode, flags);
   if ((flags & kOpenTruncate) != 0) {
-    absl::Status status = handle->content->Truncate(0);
-    if (status.ok() && handle->content->staged()) status = OnStaged(*handle);
+    const absl::Status status = handle->content->Truncate(0);
     if (!status.ok()) {
       Release(*handle);
-      *again = handle->content->retired();  // a foreign version came just now
+      if (handle->content->retired()) return Error(EAGAIN, "a foreign version came just now");
       return status;
     }
+    if (handle->content->staged()) OnStaged(call, *handle);
   }
   return handle;
 }
 
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& call,
                                                            const Place& place, uint32_t flags,
-                                                           uint32_t mode, bool* again) {
-  InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
+                                                           uint32_t mode) {
+  S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
+  const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
@@ -313,29 +287,32 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
     }));
     // Another thread was first, or found out meanwhile that there is something.
     if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
-      *again = true;
-      return std::unique_ptr<Handle>();
+      return Error(EAGAIN, "the name has changed");
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);
     inode->content->StageCreation();
-    inode->attributes.type = FileType::kFile;
-    inode->attributes.mode = mode & ~call.umask & 07777;
-    inode->attributes.uid = call.identity ? call.identity->uid : options_.import.defaults.uid;
-    inode->attributes.gid = call.identity ? call.identity->gid : options_.import.defaults.gid;
+    inode->attributes = AttributesOfNew(call, FileType::kFile, mode, above,
+                                        options_.import.defaults, clock_->WallNanos());
     inode->exclusive = (flags & kOpenExclusive) != 0;
     inode->full = true;
     ++inode->epoch;
   }
   importer_.NoteCreated(place.directory, place.name);
   std::unique_ptr<Handle> handle = NewHandle(inode, flags);
-  OnStaged(*handle).IgnoreError();
+  OnStaged(call, *handle);
   return handle;
 }
 
-absl::Status FileSystem::OnStaged(Handle& handle) {
+void FileSystem::OnStaged(const CallContext& call, Handle& handle) {
   handle.has_staged.store(true, std::memory_order_relaxed);
+  if (IsChecked(call)) {
+    absl::MutexLock lock(&handle.inode->mu);
+    const uint32_t mode = ModeAfterWrite(call, handle.inode->attributes.mode);
+    if (mode != handle.inode->attributes.mode) {
+      handle.inode->change.mode = handle.inode->attributes.mode = mode;
+    }
+  }
   committer_->NoteStaged(handle.inode, handle.id);
-  return absl::OkStatus();
 }
 
 absl::Status FileSystem::CheckReadable(const Handle& handle) const {
@@ -389,24 +366,26 @@ absl::Status FileSystem::Write(const CallContext& call, Handle& handle, uint64_t
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, size));
   if (size == 0) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, pieces));
-  return OnStaged(handle);
+  OnStaged(call, handle);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> FileSystem::Append(const CallContext&, Handle& handle,
+absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& handle,
                                             absl::Span<const absl::Span<const char>> pieces) {
   const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(
       CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), size));
   S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(pieces));
-  if (size > 0) S3FILES_RETURN_IF_ERROR(OnStaged(handle));
+  if (size > 0) OnStaged(call, handle);
   return offset;
 }
 
-absl::Status FileSystem::Truncate(const CallContext&, Handle& handle, uint64_t size) {
+absl::Status FileSystem::Truncate(const CallContext& call, Handle& handle, uint64_t size) {
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, size, 0));
   if (size == handle.content->size()) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(handle.content->Truncate(size));
-  return OnStaged(handle);
+  OnStaged(call, handle);
+  return absl::OkStatus();
 }
 
 // What went wrong with this handle's bytes while no call of its was there to be told.
@@ -489,17 +468,6 @@ void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   if (never_committed) Remove(inode);
 }
 
-absl::StatusOr<FileInfo> FileSystem::HandleInfo(const CallContext& call, Handle& handle,
-                                                uint32_t mask) {
-  if (handle.content == nullptr && (mask & kInfoNeedsHead) != 0 &&
-      handle.inode->type == FileType::kDirectory) {
-    S3FILES_RETURN_IF_ERROR(importer_.FillDirectory(call, handle.inode));
-  }
-  FileInfo info = InfoOf(*handle.inode);
-  if (handle.content != nullptr) info.size = handle.content->size();
-  return info;
-}
-
 absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
     const CallContext& call, Handle& handle, size_t most, uint64_t cookie,
     const std::optional<std::string>& after_name, uint32_t mask) {
@@ -508,30 +476,21 @@ absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
   return handle.stream->Read(call, most, cookie, after_name, mask);
 }
 
-absl::StatusOr<FileInfo> FileSystem::Stat(const CallContext& call, const Handle* at,
-                                          absl::string_view path, uint32_t mask) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
-  if (inode->type == FileType::kDirectory && (mask & kInfoNeedsHead) != 0) {
-    S3FILES_RETURN_IF_ERROR(importer_.FillDirectory(call, inode));
-  }
-  return InfoOf(*inode);
-}
-
 absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  InodePtr inode = Recall(place);
-  // What is not known here has nothing staged; whether it exists, the store must say.
-  if (inode == nullptr) {
-    S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent));
-  }
-  if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
-  return committer_->Commit(call, inode);
+  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
+    InodePtr inode = Recall(place);
+    // What is not known here has nothing staged; whether it exists, the store must say.
+    if (inode == nullptr) {
+      S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent, /*follow=*/false));
+    }
+    if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
+    return committer_->Commit(call, inode);
+  });
 }
 
 absl::Status FileSystem::Discard(const CallContext& call, const Handle* at,
                                  absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
   const InodePtr inode = Recall(place);
   if (inode == nullptr) return absl::OkStatus();
   if (inode->type == FileType::kDirectory) {
@@ -543,9 +502,9 @@ absl::Status FileSystem::Discard(const CallContext& call, const Handle* at,
   return absl::OkStatus();
 }
 
-absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const Handle* at,
+absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& call, const Handle* at,
                                                           absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
   PathStatus status;
   const InodePtr inode = Recall(place);
   if (inode == nullptr || inode->type == FileType::kDirectory) return status;
@@ -553,11 +512,10 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const Handle* at,
   absl::MutexLock lock(&inode->mu);
   status.last_error = inode->last_error;
   status.attempts = inode->attempts;
-  const bool staged = inode->content != nullptr && inode->content->staged();
-  if (staged) status.staged_bytes = inode->content->staged_bytes();
+  if (inode->content != nullptr) status.staged_bytes = inode->content->staged_bytes();
   if (inode->conflict) {
     status.state = State::kConflict;
-  } else if (staged) {
+  } else if (inode->Staged()) {
     status.state = inode->busy               ? State::kCommitting
                    : !inode->last_error.ok() ? State::kFailed
                                              : State::kStaged;

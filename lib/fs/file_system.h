@@ -5,10 +5,13 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,6 +20,7 @@
 #include "absl/types/span.h"
 #include "lib/base/call_context.h"
 #include "lib/base/clock.h"
+#include "lib/base/errors.h"
 #include "lib/base/event_sink.h"
 #include "lib/base/executor.h"
 #include "lib/cache/block_cache.h"
@@ -26,6 +30,8 @@
 #include "lib/fs/file_info.h"
 #include "lib/fs/handle.h"
 #include "lib/fs/lock_table.h"
+#include "lib/fs/path_walk.h"
+#include "lib/fs/permissions.h"
 #include "lib/inode/names.h"
 #include "lib/inode/path.h"
 #include "lib/store/object_store.h"
@@ -45,6 +51,8 @@ struct FileSystemOptions {
   uint64_t read_ahead = uint64_t{32} << 20;
   int parallel = 32;
   size_t entry_limit = 1'000'000;
+  std::optional<Identity> forced_identity;    // who every call is made by
+  std::optional<Attributes> root_attributes;  // of the root where it is to be made, see MakeRoot
   PartPolicy parts;
   CommitPolicy commit;
   ImportPolicy import;
@@ -63,6 +71,10 @@ class FileSystem {
   // EBUSY in a forked child, EBADF after Close.
   absl::Status CheckUsable() const;
   bool InForkedChild() const;
+  const std::optional<Identity>& forced_identity() const { return options_.forced_identity; }
+  // Makes the root directory where options ask for it and it does not exist. One LIST, one PUT.
+  absl::Status MakeRoot(const CallContext& call);
+  int64_t Now() const { return clock_->WallNanos(); }  // what "now" is to attributes
 
   // Commits everything. With `discard` it counts as closed even on error; without, not on error.
   absl::Status Close(const CallContext& call, bool discard);
@@ -99,13 +111,28 @@ class FileSystem {
   absl::Status Abandon(const CallContext& call, std::unique_ptr<Handle> handle);
   // Neither commits nor discards what the handle staged.
   void Drop(std::unique_ptr<Handle> handle) { Release(*handle); }
-  absl::StatusOr<FileInfo> HandleInfo(const CallContext& call, Handle& handle, uint32_t mask);
   absl::StatusOr<std::vector<DirectoryEntry>> ReadDirectory(
       const CallContext& call, Handle& handle, size_t most, uint64_t cookie,
       const std::optional<std::string>& after_name, uint32_t mask);
 
   absl::StatusOr<FileInfo> Stat(const CallContext& call, const Handle* at, absl::string_view path,
-                                uint32_t mask);
+                                bool follow, uint32_t mask);
+  absl::Status SetAttributes(const CallContext& call, const Handle* at, absl::string_view path,
+                             bool follow, const AttributeRequest& request);
+  absl::Status Access(const CallContext& call, const Handle* at, absl::string_view path,
+                      bool follow, uint32_t want);
+  absl::StatusOr<std::string> GetXattr(const CallContext& call, const Handle* at,
+                                       absl::string_view path, bool follow, absl::string_view name);
+  absl::StatusOr<std::vector<std::string>> ListXattrs(const CallContext& call, const Handle* at,
+                                                      absl::string_view path, bool follow);
+  // `value` nullopt removes. `must_exist`: ENODATA unless it does; false: EEXIST if it does.
+  absl::Status SetXattr(const CallContext& call, const Handle* at, absl::string_view path,
+                        bool follow, absl::string_view name,
+                        const std::optional<std::string>& value, std::optional<bool> must_exist);
+  absl::Status MakeSymlink(const CallContext& call, absl::string_view target, const Handle* at,
+                           absl::string_view path);
+  absl::StatusOr<std::string> ReadLink(const CallContext& call, const Handle* at,
+                                       absl::string_view path);
   absl::Status MakeDirectory(const CallContext& call, const Handle* at, absl::string_view path,
                              uint32_t mode);
   absl::Status RemoveDirectory(const CallContext& call, const Handle* at, absl::string_view path);
@@ -133,7 +160,8 @@ class FileSystem {
     uint64_t staged_bytes = 0;
     int64_t age_ns = 0;
   };
-  absl::StatusOr<PathStatus> Status(const Handle* at, absl::string_view path);
+  absl::StatusOr<PathStatus> Status(const CallContext& call, const Handle* at,
+                                    absl::string_view path);
   // The path staged next after `*cursor`, which it moves; nullopt at the end.
   std::optional<std::string> NextStaged(uint64_t* cursor);
 
@@ -146,36 +174,48 @@ class FileSystem {
   Stats GetStats() const;
 
  private:
-  // Where a path leads: a name in a directory, or (no name) an inode that is known.
-  struct Place {
-    InodePtr directory;
-    std::string name;
-    InodePtr inode;  // set where there is no name
-    bool must_be_directory = false;
-  };
-
-  absl::StatusOr<Place> Resolve(const Handle* at, absl::string_view path);
-  absl::StatusOr<InodePtr> Descend(const InodePtr& directory, const std::string& name);
-  // The inode at the place; ENOENT, ENOTDIR.
-  absl::StatusOr<InodePtr> Find(const CallContext& call, const Place& place, Freshness freshness);
-  absl::StatusOr<InodePtr> FindFile(const CallContext& call, const Place& place,
-                                    Freshness freshness);
+  // Runs `op(place)` at the end of the path. Where that finds nothing because a symlink on the way
+  // was taken for a directory, once more along the symlink; EAGAIN: once more.
+  template <typename Op>
+  auto AtPlace(const CallContext& call, const Handle* at, absl::string_view path, Op op)
+      -> decltype(op(std::declval<Place&>()));
+  absl::StatusOr<Place> Resolve(const CallContext& call, const Handle* at,
+                                absl::string_view path) const;
+  // The inode at the place; ENOENT, ENOTDIR. With `follow` where a symlink there leads; `place` is
+  // then that place.
+  absl::StatusOr<InodePtr> Find(const CallContext& call, Place& place, Freshness freshness,
+                                bool follow);
+  // Of what a handle has open, whatever its name is now.
+  absl::Status Revalidate(const CallContext& call, const InodePtr& inode, Freshness freshness);
   absl::Status NotFound(const Place& place) const;
-  std::string Describe(const Place& place) const;
+  std::string Describe(const Place& place) const { return walk_.Describe(place); }
   InodePtr Recall(const Place& place) const;
 
-  absl::StatusOr<std::unique_ptr<Handle>> OpenAt(const CallContext& call, const Place& place,
-                                                 uint32_t flags, uint32_t mode, bool* again);
-  absl::StatusOr<std::unique_ptr<Handle>> OpenFile(const InodePtr& inode, uint32_t flags,
-                                                   bool in_lost_and_found, bool* again);
+  // Attributes of an inode that was looked up; of directories at most one HEAD.
+  absl::StatusOr<Attributes> AttributesNow(const CallContext& call, const InodePtr& inode);
+  // The same where permissions count; defaults, and no request, where they do not.
+  absl::StatusOr<Attributes> CheckedAttributes(const CallContext& call, const InodePtr& inode);
+  // Whether the caller may make a name in it; its attributes.
+  absl::StatusOr<Attributes> CheckMake(const CallContext& call, const InodePtr& directory);
+  absl::Status CheckOpen(const CallContext& call, const InodePtr& inode, uint32_t flags);
+  absl::Status SetSize(const CallContext& call, const InodePtr& inode, uint64_t size,
+                       uint64_t handle);
+
+  absl::StatusOr<std::unique_ptr<Handle>> OpenAt(const CallContext& call, Place& place,
+                                                 uint32_t flags, uint32_t mode);
+  absl::StatusOr<std::unique_ptr<Handle>> OpenFound(const CallContext& call, const Place& place,
+                                                    const InodePtr& inode, uint32_t flags);
+  absl::StatusOr<std::unique_ptr<Handle>> OpenFile(const CallContext& call, const Place& place,
+                                                   const InodePtr& inode, uint32_t flags);
   absl::StatusOr<std::unique_ptr<Handle>> Create(const CallContext& call, const Place& place,
-                                                 uint32_t flags, uint32_t mode, bool* again);
+                                                 uint32_t flags, uint32_t mode);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
-  absl::Status OnStaged(Handle& handle);
+  void OnStaged(const CallContext& call, Handle& handle);
   template <typename Out>  // one buffer or several
   absl::StatusOr<size_t> ReadInto(const CallContext& call, Handle& handle, uint64_t offset,
                                   uint64_t size, Out out);
-  absl::StatusOr<uint64_t> CopyWhole(Handle& in, Handle& out, uint64_t size);
+  absl::StatusOr<uint64_t> CopyWhole(const CallContext& call, Handle& in, Handle& out,
+                                     uint64_t size);
   absl::StatusOr<uint64_t> CopyBytes(const CallContext& call, Handle& in, const ByteRange& from,
                                      Handle& out, uint64_t out_offset);
   absl::Status CheckReadable(const Handle& handle) const;
@@ -185,12 +225,23 @@ class FileSystem {
   // Forgets the staged state of an inode that is busy; one that never was committed is gone.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
   void Remove(const InodePtr& inode);
-  absl::Status CheckChange() const;  // EROFS
+  absl::Status CheckChangeable() const;  // EROFS
+  // Whether the caller may take `inode` away from `directory`.
+  absl::Status CheckTake(const CallContext& call, const InodePtr& directory, const InodePtr& inode);
+  struct NewObject {
+    Stamp stamp;
+    ObjectMetadata metadata;
+  };
+  absl::StatusOr<NewObject> PutNew(const CallContext& call, const std::string& key,
+                                   const Attributes& attributes, absl::string_view body);
+  // A new object for `attributes` at the free name, whose key ends in '/' where it is a directory.
+  absl::Status MakeObject(const CallContext& call, const Place& place, const Attributes& attributes,
+                          absl::string_view body);
 
   // `again`: another thread has changed one of the names meanwhile.
-  absl::Status UnlinkAt(const CallContext& call, const Place& place, bool* again);
-  absl::Status RenameAt(const CallContext& call, const Place& from, const Place& to, bool replace,
-                        bool* again);
+  absl::Status RemoveDirectoryAt(const CallContext& call, Place& place);
+  absl::Status UnlinkAt(const CallContext& call, Place& place, bool* again);
+  absl::Status RenameAt(const CallContext& call, Place& from, Place& to, bool replace, bool* again);
   // The rest has both inodes busy; a free target is an inode without content.
   absl::Status RenameBusy(const CallContext& call, const InodePtr& source, const InodePtr& target,
                           const Place& from, const Place& to, DeferredEvents& events);
@@ -224,10 +275,33 @@ class FileSystem {
   Names names_;
   LockTable locks_;
   Importer importer_;
+  PathWalk walk_;
   WriteGuard guard_;
   ObjectWriter writer_;
   std::unique_ptr<Committer> committer_;
 };
+
+template <typename Op>
+auto FileSystem::AtPlace(const CallContext& call, const Handle* at, absl::string_view path, Op op)
+    -> decltype(op(std::declval<Place&>())) {
+  while (true) {
+    S3FILES_ASSIGN_OR_RETURN(Place place, Resolve(call, at, path));
+    auto result = op(place);
+    int error;
+    if constexpr (std::is_same_v<decltype(result), absl::Status>) {
+      error = ErrnoOf(result);
+    } else {
+      error = ErrnoOf(result.status());
+    }
+    if (error == ENOENT) {
+      S3FILES_ASSIGN_OR_RETURN(const bool moved, walk_.Revisit(call, place));
+      if (!moved) return result;
+    } else if (error != EAGAIN) {
+      return result;
+    }
+    S3FILES_RETURN_IF_ERROR(call.Check(path));
+  }
+}
 
 }  // namespace s3files
 

@@ -43,14 +43,15 @@ absl::StatusOr<uint64_t> FileSystem::CopyRange(const CallContext& call, Handle& 
   }
   if (size == 0) return 0;
   if (in_offset == 0 && out_offset == 0 && in.inode != out.inode) {
-    S3FILES_ASSIGN_OR_RETURN(const uint64_t copied, CopyWhole(in, out, size));
+    S3FILES_ASSIGN_OR_RETURN(const uint64_t copied, CopyWhole(call, in, out, size));
     if (copied > 0) return copied;
   }
   return CopyBytes(call, in, from, out, out_offset);
 }
 
 // The copy that the store is to make; 0 where it cannot be.
-absl::StatusOr<uint64_t> FileSystem::CopyWhole(Handle& in, Handle& out, uint64_t size) {
+absl::StatusOr<uint64_t> FileSystem::CopyWhole(const CallContext& call, Handle& in, Handle& out,
+                                               uint64_t size) {
   BasePtr source;
   {
     absl::MutexLock lock(&in.inode->mu);
@@ -62,7 +63,7 @@ absl::StatusOr<uint64_t> FileSystem::CopyWhole(Handle& in, Handle& out, uint64_t
   }
   S3FILES_ASSIGN_OR_RETURN(const bool borrowed, out.content->Borrow(source));
   if (!borrowed) return 0;
-  S3FILES_RETURN_IF_ERROR(OnStaged(out));
+  OnStaged(call, out);
   return size;
 }
 
@@ -79,11 +80,11 @@ absl::StatusOr<uint64_t> FileSystem::CopyBytes(const CallContext& call, Handle& 
     }
     const uint64_t wanted = std::min(from.end - at, kBlockSize - at % kBlockSize);
     S3FILES_ASSIGN_OR_RETURN(
-        const size_t n, Read(call, in, at, absl::MakeSpan(buffer).first(std::min<size_t>(
-                                               wanted, buffer.size()))));
+        const size_t n,
+        Read(call, in, at, absl::MakeSpan(buffer).first(std::min<size_t>(wanted, buffer.size()))));
     if (n == 0) break;  // truncated meanwhile
-    S3FILES_RETURN_IF_ERROR(Write(call, out, out_offset + (at - from.begin),
-                                  absl::MakeConstSpan(buffer).first(n)));
+    S3FILES_RETURN_IF_ERROR(
+        Write(call, out, out_offset + (at - from.begin), absl::MakeConstSpan(buffer).first(n)));
     at += n;
   }
   return at - from.begin;

@@ -10,47 +10,126 @@
 
 namespace s3files {
 
+absl::Status FileSystem::CheckTake(const CallContext& call, const InodePtr& directory,
+                                   const InodePtr& inode) {
+  if (!IsChecked(call)) return absl::OkStatus();
+  S3FILES_ASSIGN_OR_RETURN(const Attributes above, AttributesNow(call, directory));
+  S3FILES_ASSIGN_OR_RETURN(const Attributes own, AttributesNow(call, inode));
+  return CheckRemove(call, above, own, names_.PathOf(inode));
+}
+
 absl::Status FileSystem::MakeDirectory(const CallContext& call, const Handle* at,
                                        absl::string_view path, uint32_t mode) {
-  S3FILES_RETURN_IF_ERROR(CheckChange());
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  if (place.inode != nullptr) return Error(EEXIST, "the root exists");
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
-                           importer_.LookupToCreate(call, place.directory, place.name));
-  if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
+    if (place.inode != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), "/ exists"));
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
+                             importer_.LookupToCreate(call, place.directory, place.name));
+    if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
+    S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
+    return MakeObject(call, place,
+                      AttributesOfNew(call, FileType::kDirectory, mode, above,
+                                      options_.import.defaults, clock_->WallNanos()),
+                      "");
+  });
+}
 
-  Attributes attributes;
-  attributes.type = FileType::kDirectory;
-  attributes.mode = mode & ~call.umask & 07777;
-  attributes.uid = call.identity ? call.identity->uid : options_.import.defaults.uid;
-  attributes.gid = call.identity ? call.identity->gid : options_.import.defaults.gid;
-  attributes.mtime_ns = clock_->WallNanos();
+absl::Status FileSystem::MakeSymlink(const CallContext& call, absl::string_view target,
+                                     const Handle* at, absl::string_view path) {
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  if (target.empty()) return Error(ENOENT, "a symlink needs a target");
+  if (target.size() > kLongestTarget) {
+    return Error(ENAMETOOLONG, absl::StrCat("the target of a symlink has ", target.size(),
+                                            " bytes; at most ", kLongestTarget));
+  }
+  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
+    if (place.inode != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), "/ exists"));
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
+                             importer_.LookupToCreate(call, place.directory, place.name));
+    if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
+    if (place.must_be_directory) return NotFound(place);
+    S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
+    return MakeObject(call, place,
+                      AttributesOfNew(call, FileType::kSymlink, 0777, above,
+                                      options_.import.defaults, clock_->WallNanos()),
+                      target);
+  });
+}
+
+absl::StatusOr<FileSystem::NewObject> FileSystem::PutNew(const CallContext& call,
+                                                         const std::string& key,
+                                                         const Attributes& attributes,
+                                                         absl::string_view body) {
   PutRequest put;
-  put.key = names_.ChildKey(place.directory, place.name) + "/";
-  S3FILES_RETURN_IF_ERROR(CheckKeyLength(put.key));
+  put.key = key;
+  S3FILES_RETURN_IF_ERROR(CheckKeyLength(key));
   StoreAttributes(attributes, &put.metadata);
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(put.precondition,
-                           guard_.Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
-  MemorySource empty("");
-  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, store_->Put(call, put, empty));
+                           guard_.Prepare(call, key, Version::Absent(), WriteKind::kPut));
+  MemorySource source(body);
+  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, store_->Put(call, put, source));
+  return NewObject{stamp, std::move(put.metadata)};
+}
+
+absl::Status FileSystem::MakeRoot(const CallContext& call) {
+  if (!options_.root_attributes || names_.prefix().empty()) return absl::OkStatus();
+  ListRequest list;
+  list.prefix = names_.prefix();
+  list.hierarchical = false;
+  list.max_keys = 1;
+  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, list));
+  if (!page.objects.empty()) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  Attributes attributes = *options_.root_attributes;
+  attributes.mtime_ns = clock_->WallNanos();
+  const absl::Status status = PutNew(call, names_.prefix(), attributes, "").status();
+  return ErrnoOf(status) == EEXIST ? absl::OkStatus() : status;  // another was first
+}
+
+absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
+                                    const Attributes& attributes, absl::string_view body) {
+  const bool is_directory = attributes.type == FileType::kDirectory;
+  const std::string key = names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
+  S3FILES_ASSIGN_OR_RETURN(const NewObject made, PutNew(call, key, attributes, body));
 
   importer_.NoteCreated(place.directory, place.name);
-  const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kDirectory);
-  if (inode->type != FileType::kDirectory) return absl::OkStatus();
+  const InodePtr inode = names_.Bind(place.directory, place.name, attributes.type);
+  if (inode->type != attributes.type) return absl::OkStatus();  // what it is, the next lookup asks
   absl::MutexLock lock(&inode->mu);
+  if (is_directory) {
+    inode->directory.exists_ns = clock_->MonotonicNanos();
+    inode->directory.marker = made.stamp;
+  } else if (inode->content == nullptr) {
+    inode->content = std::make_shared<Content>(
+        std::make_shared<const Base>(key, made.stamp.version, body.size()), &fetcher_, &spill_);
+    inode->committed = made.stamp;
+  }
   inode->attributes = attributes;
+  inode->metadata = made.metadata;
   inode->full = true;
-  inode->validated_ns = inode->directory.exists_ns = clock_->MonotonicNanos();
-  inode->directory.marker = stamp;
+  inode->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> FileSystem::ReadLink(const CallContext& call, const Handle* at,
+                                                 absl::string_view path) {
+  return AtPlace(call, at, path, [&](Place& place) -> absl::StatusOr<std::string> {
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                             Find(call, place, Freshness::kRecent, /*follow=*/false));
+    return importer_.ReadLink(call, inode);
+  });
 }
 
 absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* at,
                                          absl::string_view path) {
-  S3FILES_RETURN_IF_ERROR(CheckChange());
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  return AtPlace(call, at, path, [&](Place& place) { return RemoveDirectoryAt(call, place); });
+}
+
+absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place) {
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                           Find(call, place, Freshness::kRecent, /*follow=*/false));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
   if (inode->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(place), " is not a directory"));
@@ -58,17 +137,20 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
   if (inode == names_.lost_and_found()) {
     return Error(EBUSY, absl::StrCat("/", kLostAndFound, " cannot be removed, its files can"));
   }
+  const InodePtr above = names_.ParentOf(inode);
+  S3FILES_RETURN_IF_ERROR(CheckTake(call, above, inode));
   S3FILES_RETURN_IF_ERROR(importer_.CheckEmpty(call, inode));
   const std::string key = names_.DirectoryKey(inode);
-  S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
+  S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, above, key));
   Version marker;
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->directory.marker) marker = inode->directory.marker->version;
   }
   S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
+  const std::string name = names_.PathOf(inode);
   Remove(inode);
-  importer_.NoteRemoved(place.directory, place.name);
+  importer_.NoteRemoved(above, name.substr(name.rfind('/') + 1));
   return absl::OkStatus();
 }
 
@@ -80,18 +162,24 @@ absl::Status FileSystem::DeleteObject(const CallContext& call, const std::string
 }
 
 absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at, absl::string_view path) {
-  S3FILES_RETURN_IF_ERROR(CheckChange());
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
-  while (true) {
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
     bool again = false;
     const absl::Status status = UnlinkAt(call, place, &again);
-    if (!again) return status;
-    S3FILES_RETURN_IF_ERROR(call.Check("removing a file"));
-  }
+    return again ? Error(EAGAIN, "the name has changed") : status;
+  });
 }
 
-absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, bool* again) {
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, FindFile(call, place, Freshness::kRecent));
+absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* again) {
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                           Find(call, place, Freshness::kRecent, /*follow=*/false));
+  if (inode->type == FileType::kDirectory) {
+    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
+  }
+  if (place.inode != nullptr) {
+    return Error(EINVAL, "an empty path names no directory entry to remove");
+  }
+  S3FILES_RETURN_IF_ERROR(CheckTake(call, place.directory, inode));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
   if (Recall(place) != inode) {  // the name was given to another before it was busy
     *again = true;
@@ -125,31 +213,33 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, b
 absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
                                 absl::string_view from, const Handle* to_at, absl::string_view to,
                                 bool replace) {
-  S3FILES_RETURN_IF_ERROR(CheckChange());
-  S3FILES_ASSIGN_OR_RETURN(const Place source_place, Resolve(from_at, from));
-  S3FILES_ASSIGN_OR_RETURN(const Place target_place, Resolve(to_at, to));
-  if (source_place.inode == names_.root() || target_place.inode != nullptr) {
-    return Error(EBUSY, "the root cannot be renamed or replaced");
-  }
-  if (target_place.must_be_directory) {
-    return Error(ENOTDIR, "files are renamed, and " + Describe(target_place) + "/ cannot name one");
-  }
-  while (true) {
-    bool again = false;
-    const absl::Status status = RenameAt(call, source_place, target_place, replace, &again);
-    if (!again) return status;
-    S3FILES_RETURN_IF_ERROR(call.Check("renaming a file"));
-  }
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  return AtPlace(call, from_at, from, [&](Place& source) {
+    return AtPlace(call, to_at, to, [&](Place& target) -> absl::Status {
+      if (source.inode != nullptr || target.inode != nullptr) {
+        return Error(EBUSY, "the root, or what a handle has open, is not a name to be renamed");
+      }
+      bool again = false;
+      const absl::Status status = RenameAt(call, source, target, replace, &again);
+      return again ? Error(EAGAIN, "the name has changed") : status;
+    });
+  });
 }
 
-absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, const Place& to,
-                                  bool replace, bool* again) {
-  S3FILES_ASSIGN_OR_RETURN(const InodePtr source, Find(call, from, Freshness::kRecent));
+absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& to, bool replace,
+                                  bool* again) {
+  S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
+                           Find(call, from, Freshness::kRecent, /*follow=*/false));
   if (source->type == FileType::kDirectory) {
     return Error(ENOTSUP,
                  "0.1 renames files; to move a directory, make the new one and rename "
                  "its files");
   }
+  if (to.must_be_directory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(to), "/ cannot name a file"));
+  }
+  S3FILES_RETURN_IF_ERROR(CheckTake(call, from.directory, source));
+  S3FILES_RETURN_IF_ERROR(CheckMake(call, to.directory).status());
   if (to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
@@ -161,6 +251,7 @@ absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, co
   if (target != nullptr && target->type == FileType::kDirectory) {
     return Error(EISDIR, absl::StrCat(Describe(to), " is a directory"));
   }
+  if (target != nullptr) S3FILES_RETURN_IF_ERROR(CheckTake(call, to.directory, target));
 
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;

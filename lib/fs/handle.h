@@ -25,6 +25,7 @@ enum : uint32_t {
   kOpenAppend = 1u << 5,
   kOpenDirectory = 1u << 6,
   kOpenPath = 1u << 7,
+  kOpenNoFollow = 1u << 8,
 };
 
 // Thread-safe, but for its destruction.

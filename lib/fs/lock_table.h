@@ -65,8 +65,8 @@ class LockTable {
   bool WaitsFor(const LockOwner& from, const LockOwner& to, bool queued) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
-  mutable absl::Mutex mu_;  // before an inode's
-  absl::CondVar changed_;   // a lock or the queue did
+  mutable absl::Mutex mu_;                                   // before an inode's
+  absl::CondVar changed_;                                    // a lock or the queue did
   std::vector<const Waiter*> waiters_ ABSL_GUARDED_BY(mu_);  // the longest waiting first
 };
 

@@ -101,4 +101,29 @@ void StoreAttributes(const Attributes& attributes, ObjectMetadata* metadata) {
   metadata->user[kMtimeName] = absl::StrCat(attributes.mtime_ns, "ns");
 }
 
+void AttributeChange::Append(const AttributeChange& later) {
+  if (later.mode) mode = later.mode;
+  if (later.uid) uid = later.uid;
+  if (later.gid) gid = later.gid;
+  if (later.mtime_ns) mtime_ns = later.mtime_ns;
+  for (const auto& [name, value] : later.user) user[name] = value;
+}
+
+void AttributeChange::ApplyTo(Attributes* attributes) const {
+  attributes->mode = mode.value_or(attributes->mode);
+  attributes->uid = uid.value_or(attributes->uid);
+  attributes->gid = gid.value_or(attributes->gid);
+  attributes->mtime_ns = mtime_ns.value_or(attributes->mtime_ns);
+}
+
+void AttributeChange::ApplyTo(ObjectMetadata* metadata) const {
+  for (const auto& [name, value] : user) {
+    if (value) {
+      metadata->user[name] = *value;
+    } else {
+      metadata->user.erase(name);
+    }
+  }
+}
+
 }  // namespace s3files

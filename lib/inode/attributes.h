@@ -7,6 +7,9 @@
 #define S3FILES_LIB_INODE_ATTRIBUTES_H_
 
 #include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
 
 #include "lib/store/object_store.h"
 
@@ -51,6 +54,22 @@ Attributes ImpliedDirectory(const AttributeDefaults& defaults);
 
 // Sets the four names in metadata->user and leaves the rest as it is.
 void StoreAttributes(const Attributes& attributes, ObjectMetadata* metadata);
+
+// A change of attributes: what it names, and nothing else, so that it can be merged with what others
+// have changed meanwhile.
+struct AttributeChange {
+  std::optional<uint32_t> mode;
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  std::optional<int64_t> mtime_ns;
+  std::map<std::string, std::optional<std::string>> user;  // user metadata; nullopt = removed
+
+  bool empty() const { return !mode && !uid && !gid && !mtime_ns && user.empty(); }
+  // What the two do, one after the other.
+  void Append(const AttributeChange& later);
+  void ApplyTo(Attributes* attributes) const;
+  void ApplyTo(ObjectMetadata* metadata) const;  // `user` only
+};
 
 }  // namespace s3files
 

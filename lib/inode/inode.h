@@ -32,6 +32,7 @@ struct DirectoryState {
   std::optional<Stamp> marker;  // its marker object, where one was seen
   uint64_t spare_children = 0;  // other keys seen under it: it outlives this many removals
   bool local = false;           // never in the store: lost+found
+  int64_t changed_ns = 0;       // when we last made or removed a name in it; wall time, 0 = never
 
   // A complete listing, so that an absence can be known without a request.
   struct Listing {
@@ -44,12 +45,21 @@ struct DirectoryState {
   uint64_t listing_pages = 1;  // what a complete listing is believed to cost
 };
 
+// Where a file in lost+found comes from.
+struct LostFile {
+  std::string path;  // from the root, without a leading '/'
+  std::string key;
+  Version base;  // the version that the change was made on
+};
+
 inline constexpr uint64_t kClosedHandle = 0;  // no handle has this id
 
 struct Inode {
-  Inode(uint64_t ino, FileType type) : ino(ino), type(type) {}
+  Inode(uint64_t ino, uint64_t generation, FileType type)
+      : ino(ino), generation(generation), type(type) {}
 
-  const uint64_t ino;
+  const uint64_t ino;         // no other inode's for as long as its Names lives
+  const uint64_t generation;  // how many names had been removed before its was bound
   const FileType type;
 
   // Its place in the tree: guarded by the lock of the Names it belongs to.
@@ -67,8 +77,13 @@ struct Inode {
 
   // As imported, with staged changes.
   Attributes attributes ABSL_GUARDED_BY(mu);
+  int64_t ctime_ns ABSL_GUARDED_BY(mu) = 0;             // of the last change made here; 0: none
+  std::optional<int64_t> atime_ns ABSL_GUARDED_BY(mu);  // as set; never in the store
+  // As imported.
   ObjectMetadata metadata ABSL_GUARDED_BY(mu);
-  bool full ABSL_GUARDED_BY(mu) = false;  // the two above are known, not defaults
+  bool full ABSL_GUARDED_BY(mu) = false;  // attributes and metadata are known, not defaults
+  // What is staged of the attributes. Those above show it already.
+  AttributeChange change ABSL_GUARDED_BY(mu);
   // What the store holds under this inode's key, last seen or written. Absent: nothing.
   Stamp committed ABSL_GUARDED_BY(mu);
   int64_t validated_ns ABSL_GUARDED_BY(mu) = 0;  // when it was last seen to be so; monotonic
@@ -77,6 +92,7 @@ struct Inode {
   std::shared_ptr<Content> content ABSL_GUARDED_BY(mu);
   bool removed ABSL_GUARDED_BY(mu) = false;    // unlinked or replaced: never published
   bool conflict ABSL_GUARDED_BY(mu) = false;   // in lost+found
+  LostFile lost ABSL_GUARDED_BY(mu);           // then: where it was
   bool exclusive ABSL_GUARDED_BY(mu) = false;  // made with O_EXCL and not committed yet
   uint32_t open_handles ABSL_GUARDED_BY(mu) = 0;
   // Handles that staged what is not committed; kClosedHandle for those that are closed.
@@ -96,6 +112,11 @@ struct Inode {
   std::shared_ptr<FileLocks> locks ABSL_GUARDED_BY(mu);
 
   DirectoryState directory ABSL_GUARDED_BY(mu);
+
+  // Bytes or attributes are not committed.
+  bool Staged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    return (content != nullptr && content->staged()) || !change.empty();
+  }
 };
 
 // Makes the inode busy for its lifetime.

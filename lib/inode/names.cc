@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
 namespace s3files {
@@ -11,12 +12,28 @@ namespace {
 constexpr uint64_t kRootIno = 1;
 constexpr uint64_t kLostIno = 2;
 
+// Where a name stands. 64 bits, so that a million places are distinct for all practical purposes.
+uint64_t PlaceOf(const Inode& directory, absl::string_view name) {
+  return absl::HashOf(directory.ino, name);
+}
+
+uint64_t InoOf(uint64_t place, uint64_t generation) {
+  const uint64_t ino = generation == 0 ? place : absl::HashOf(place, generation);
+  return ino > kLostIno ? ino : ino + kLostIno + 1;
+}
+
+// Whether it stood for anything: names that were only asked for have an inode, too.
+bool WasKnown(const Inode& inode) {
+  absl::MutexLock lock(&inode.mu);
+  return inode.content != nullptr || inode.directory.exists_ns != 0;
+}
+
 // Nobody has it but the tree, and nothing would be lost.
 bool Droppable(const InodePtr& inode) {
   if (inode.use_count() != 1) return false;
   absl::MutexLock lock(&inode->mu);
   return !inode->busy && !inode->conflict && inode->open_handles == 0 && inode->locks == nullptr &&
-         (inode->content == nullptr || !inode->content->staged());
+         !inode->Staged();
 }
 
 // Parents and children hold each other. Returns how many were let go.
@@ -32,9 +49,9 @@ size_t Untie(Inode& directory) {
 Names::Names(std::string prefix, size_t limit)
     : prefix_(std::move(prefix)),
       limit_(limit),
-      root_(std::make_shared<Inode>(kRootIno, FileType::kDirectory)),
+      root_(std::make_shared<Inode>(kRootIno, 0, FileType::kDirectory)),
       trim_at_(limit) {
-  lost_ = std::make_shared<Inode>(kLostIno, FileType::kDirectory);
+  lost_ = std::make_shared<Inode>(kLostIno, 0, FileType::kDirectory);
   lost_->parent = root_;
   lost_->name = kLostAndFound;
   absl::MutexLock lock(&lost_->mu);
@@ -67,12 +84,36 @@ bool Names::HasChildren(const InodePtr& directory) const {
   return !directory->children.empty();
 }
 
+std::pair<uint64_t, uint64_t> Names::IdLocked(uint64_t place) const {
+  auto it = ids_.find(place);
+  if (it != ids_.end()) return it->second;
+  return {InoOf(place, first_generation_), first_generation_};
+}
+
+std::pair<uint64_t, uint64_t> Names::IdOf(const InodePtr& directory, absl::string_view name) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return IdLocked(PlaceOf(*directory, name));
+}
+
+// The next inode at the place of this one is another.
+void Names::LeaveLocked(const Inode& inode) {
+  if (!WasKnown(inode)) return;
+  if (ids_.size() >= limit_) {  // all at once: what is bound from here on is new
+    ids_.clear();
+    first_generation_ = next_generation_++;
+  }
+  const uint64_t place = PlaceOf(*inode.parent, inode.name);
+  const uint64_t generation = next_generation_++;
+  ids_[place] = {InoOf(place, generation), generation};
+}
+
 InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType type) {
   absl::MutexLock lock(&mu_);
   auto it = directory->children.find(name);
   if (it != directory->children.end()) return it->second;
   if (count_ >= trim_at_) Trim();
-  auto inode = std::make_shared<Inode>(next_ino_++, type);
+  const auto [ino, generation] = IdLocked(PlaceOf(*directory, name));
+  auto inode = std::make_shared<Inode>(ino, generation, type);
   inode->parent = directory;
   inode->name = std::string(name);
   directory->children.emplace(inode->name, inode);
@@ -85,6 +126,7 @@ void Names::UnbindLocked(Inode& inode) {
   if (inode.parent == nullptr) return;
   auto it = inode.parent->children.find(inode.name);
   if (it == inode.parent->children.end() || it->second.get() != &inode) return;
+  LeaveLocked(inode);
   const InodePtr self = std::move(it->second);  // until this returns
   inode.parent->children.erase(it);
   count_ -= 1 + Untie(inode);
@@ -107,6 +149,7 @@ InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::s
   inode->parent = directory;
   inode->name = std::string(name);
   directory->children.emplace(inode->name, inode);
+  ids_[PlaceOf(*directory, name)] = {inode->ino, inode->generation};
   ++count_;
   return displaced;
 }

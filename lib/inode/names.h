@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -33,9 +35,13 @@ class Names {
   std::vector<InodePtr> Children(const InodePtr& directory) const;
   bool HasChildren(const InodePtr& directory) const;
 
+  // The ino and generation that an inode bound to the name has, or would have.
+  std::pair<uint64_t, uint64_t> IdOf(const InodePtr& directory, absl::string_view name) const;
+
   // A new inode bound to the name, or the one that another thread bound first.
   InodePtr Bind(const InodePtr& directory, absl::string_view name, FileType type);
-  // The inode keeps what it has but no name; nothing where it has none.
+  // The inode keeps what it has but no name; nothing where it has none. Whatever is bound to the name
+  // next is another inode, with another generation.
   void Unbind(const InodePtr& inode);
   // Binds to another name; returns the inode that was there, now unbound, or null.
   InodePtr Rebind(const InodePtr& inode, const InodePtr& directory, absl::string_view name);
@@ -56,6 +62,8 @@ class Names {
  private:
   std::string PathLocked(const Inode& inode) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void UnbindLocked(Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::pair<uint64_t, uint64_t> IdLocked(uint64_t place) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void LeaveLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t TrimUnder(Inode& directory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -65,7 +73,12 @@ class Names {
   InodePtr lost_;
 
   mutable absl::Mutex mu_;  // before any inode's
-  uint64_t next_ino_ ABSL_GUARDED_BY(mu_) = 3;
+  // An ino is the hash of the place where the inode was first bound, so that one that was dropped
+  // and is looked up again has the same. What stands here are the exceptions: places that have seen
+  // a removal or a rename, at most `limit`.
+  absl::flat_hash_map<uint64_t, std::pair<uint64_t, uint64_t>> ids_ ABSL_GUARDED_BY(mu_);
+  uint64_t first_generation_ ABSL_GUARDED_BY(mu_) = 0;  // of places that are not in ids_
+  uint64_t next_generation_ ABSL_GUARDED_BY(mu_) = 1;
   size_t count_ ABSL_GUARDED_BY(mu_) = 0;
   size_t trim_at_ ABSL_GUARDED_BY(mu_);
 };

@@ -4,7 +4,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "lib/base/errors.h"
@@ -34,47 +33,16 @@ bool IsDots(absl::string_view name) { return name == "." || name == ".."; }
 
 }  // namespace
 
-Path Path::Parent() const {
-  Path parent;
-  if (!IsRoot()) parent.components.assign(components.begin(), components.end() - 1);
-  return parent;
-}
-
-Path Path::Child(absl::string_view name) const {
-  Path child;
-  child.components.reserve(components.size() + 1);
-  child.components = components;
-  child.components.emplace_back(name);
-  return child;
-}
-
-std::string Path::ToString() const { return absl::StrCat("/", absl::StrJoin(components, "/")); }
-
-absl::StatusOr<Path> ResolvePath(const Path& at, absl::string_view path, absl::string_view prefix) {
-  Path resolved;
-  if (!absl::StartsWith(path, "/")) resolved.components = at.components;
+absl::StatusOr<PathSteps> SplitPath(absl::string_view path) {
+  PathSteps split;
+  split.absolute = absl::StartsWith(path, "/");
   for (absl::string_view name : absl::StrSplit(path, '/')) {
-    resolved.must_be_directory = !path.empty() && (name.empty() || IsDots(name));
+    split.must_be_directory = !path.empty() && (name.empty() || IsDots(name));
     if (name.empty() || name == ".") continue;
-    if (name == "..") {
-      if (!resolved.IsRoot()) resolved.components.pop_back();
-      continue;
-    }
     S3FILES_RETURN_IF_ERROR(CheckComponent(name));
-    resolved.components.emplace_back(name);
+    split.steps.emplace_back(name);
   }
-  S3FILES_RETURN_IF_ERROR(CheckKeyLength(KeyOf(prefix, resolved)));
-  return resolved;
-}
-
-std::string KeyOf(absl::string_view prefix, const Path& path) {
-  return absl::StrCat(prefix, absl::StrJoin(path.components, "/"));
-}
-
-std::string DirectoryKeyOf(absl::string_view prefix, const Path& path) {
-  std::string key = KeyOf(prefix, path);
-  if (!path.IsRoot()) key += '/';
-  return key;
+  return split;
 }
 
 absl::Status CheckKeyLength(absl::string_view key) {
@@ -94,19 +62,6 @@ std::optional<std::string> NameFromKey(absl::string_view key, absl::string_view 
   absl::ConsumeSuffix(&key, "/");
   if (!IsValidName(key)) return std::nullopt;
   return std::string(key);
-}
-
-std::optional<Path> PathFromKey(absl::string_view key, absl::string_view prefix) {
-  if (!absl::ConsumePrefix(&key, prefix)) return std::nullopt;
-  Path path;
-  path.must_be_directory = key.empty() || absl::EndsWith(key, "/");
-  if (key.empty()) return path;
-  absl::ConsumeSuffix(&key, "/");
-  for (absl::string_view name : absl::StrSplit(key, '/')) {
-    if (!IsValidName(name)) return std::nullopt;
-    path.components.emplace_back(name);
-  }
-  return path;
 }
 
 absl::StatusOr<std::string> NormalizePrefix(absl::string_view prefix) {

@@ -16,33 +16,16 @@ namespace s3files {
 inline constexpr size_t kLongestName = 255;  // bytes of one component
 inline constexpr size_t kLongestKey = 1024;  // bytes, prefix included
 
-// A place in the file system. Components are valid names; none = the root.
-struct Path {
-  std::vector<std::string> components;
-  bool must_be_directory = false;  // written with a trailing "/", "/." or "/.."
-
-  bool IsRoot() const { return components.empty(); }
-  const std::string& Name() const { return components.back(); }  // not of the root
-  Path Parent() const;                                           // the root's is the root
-  Path Child(absl::string_view name) const;                      // `name` is valid
-  std::string ToString() const;                                  // "/a/b"; "/" for the root
-
-  // Same place; how it was written does not count.
-  friend bool operator==(const Path& a, const Path& b) { return a.components == b.components; }
+// A path as it is written, in the steps that lead along it.
+struct PathSteps {
+  bool absolute = false;
+  std::vector<std::string> steps;  // valid names and ".."; empty components and "." are left out
+  bool must_be_directory = false;  // ends in "/", "/." or "/.."
 };
+// ENAMETOOLONG: a component over 255 bytes. EINVAL: NUL in the path.
+absl::StatusOr<PathSteps> SplitPath(absl::string_view path);
 
-// What a caller's `path` names, seen from the directory `at`: a leading '/' is the root, empty
-// components and "." are skipped, ".." is resolved without asking the store and stops at the root,
-// an empty path is `at`. `prefix` (normalised) counts for the key's length.
-// ENAMETOOLONG: a component over 255 bytes, or the key over 1,024. EINVAL: NUL in the path.
-absl::StatusOr<Path> ResolvePath(const Path& at, absl::string_view path, absl::string_view prefix);
-
-// The key of the file `path`. The root has none: it gives the prefix.
-std::string KeyOf(absl::string_view prefix, const Path& path);
-// The key of the directory's marker, and the prefix of what it holds; the root's is the prefix.
-std::string DirectoryKeyOf(absl::string_view prefix, const Path& path);
-
-// ENAMETOOLONG over 1,024 bytes. For keys ResolvePath has not seen: a child's, a new directory's.
+// ENAMETOOLONG over 1,024 bytes.
 absl::Status CheckKeyLength(absl::string_view key);
 
 // Can be a component: not empty, not "." or "..", at most 255 bytes, without '/' and NUL.
@@ -52,10 +35,6 @@ bool IsValidName(absl::string_view name);
 // follows it, less one trailing '/'. nullopt where that is no valid name (or empty: the directory's
 // own marker): such keys are skipped in listings.
 std::optional<std::string> NameFromKey(absl::string_view key, absl::string_view directory_key);
-
-// The path whose file or directory has `key` (must_be_directory where it ends in '/'). nullopt: not
-// under `prefix`, or a component that cannot be a name.
-std::optional<Path> PathFromKey(absl::string_view key, absl::string_view prefix);
 
 // The prefix of a URL, without the '/' after the bucket, as it stands before keys: "a/b" and "a/b/"
 // give "a/b/", "" gives "". EINVAL: a leading or double '/', a "." or ".." component, NUL.

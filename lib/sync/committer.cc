@@ -21,10 +21,12 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
   return error == ESTALE || error == EEXIST || (error == ENOENT && job.snapshot.borrowed);
 }
 
-// After these the write may have happened all the same.
-bool IsAmbiguous(const absl::Status& status) {
-  const int error = ErrnoOf(status);
-  return error == EIO || error == ETIMEDOUT || error == ECANCELED;
+// What a commit that failed had taken, with what came meanwhile.
+void RestoreChange(Inode& inode, const AttributeChange& taken)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
+  AttributeChange change = taken;
+  change.Append(inode.change);
+  inode.change = std::move(change);
 }
 
 }  // namespace
@@ -58,26 +60,30 @@ void Committer::AbortEarlyUploads(const CallContext& call) {
 
 void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
   std::shared_ptr<Content> content;
-  const int64_t now = parts_.clock->MonotonicNanos();
   {
     absl::MutexLock node_lock(&inode->mu);
     content = inode->content;
     // Another thread may have committed the change already: then nobody would remove the entry.
     if (inode->removed || inode->conflict || !content->staged()) return;
-    inode->stagers.insert(handle);
-    inode->attributes.mtime_ns = parts_.clock->WallNanos();
-    absl::MutexLock lock(&mu_);
-    auto [it, added] = staged_.try_emplace(inode->ino);
-    it->second.last_ns = now;
-    if (added) {
-      it->second.inode = inode;
-      it->second.first_ns = now;
-      schedule_changed_.Signal();
-    }
+    inode->ctime_ns = inode->attributes.mtime_ns = parts_.clock->WallNanos();
+    inode->change.mtime_ns.reset();
+    Enlist(inode, handle);
   }
   if (content->sequential_end() >= part_policy_.multipart_threshold) {
     AdvanceEarlyUpload(inode, content);
   }
+}
+
+void Committer::Enlist(const InodePtr& inode, uint64_t handle) {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  inode->stagers.insert(handle);
+  absl::MutexLock lock(&mu_);
+  auto [it, added] = staged_.try_emplace(inode->ino);
+  it->second.last_ns = now;
+  if (!added) return;
+  it->second.inode = inode;
+  it->second.first_ns = now;
+  schedule_changed_.Signal();
 }
 
 void Committer::AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content) {
@@ -106,6 +112,7 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   // rename the key is another.
   if (inode->busy || inode->epoch != epoch) return nullptr;
   request.metadata = inode->metadata;
+  inode->change.ApplyTo(&request.metadata);
   StoreAttributes(inode->attributes, &request.metadata);
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);
@@ -136,8 +143,7 @@ void Committer::Forget(const InodePtr& inode) {
   std::shared_ptr<EarlyUpload> early;
   {
     absl::MutexLock node_lock(&inode->mu);
-    const bool staged = inode->content != nullptr && inode->content->staged() && !inode->removed &&
-                        !inode->conflict;
+    const bool staged = inode->Staged() && !inode->removed && !inode->conflict;
     absl::MutexLock lock(&mu_);
     auto it = staged_.find(inode->ino);
     if (it == staged_.end()) return;
@@ -156,7 +162,7 @@ void Committer::Forget(const InodePtr& inode) {
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->content == nullptr || !inode->content->staged()) return absl::OkStatus();
+    if (!inode->Staged()) return absl::OkStatus();
   }
   DeferredEvents events(parts_.events);
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
@@ -165,21 +171,33 @@ absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
 
 absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
                                    DeferredEvents& events) {
-  for (bool adopted = false;; adopted = true) {
+  for (bool adopted = false;;) {
+    bool bytes = false;
     {
       absl::MutexLock lock(&inode->mu);
-      if (inode->content == nullptr || !inode->content->staged() || inode->removed ||
-          inode->conflict) {
-        return absl::OkStatus();
-      }
+      if (!inode->Staged() || inode->removed || inode->conflict) return absl::OkStatus();
+      bytes = inode->content->staged();
     }
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
+    if (!bytes) return CommitStagedAttributes(call, inode, events);
     KeepBorrowed(call, inode);
     S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
-    if (stamp.ok()) return Succeed(inode, job, *stamp, events);
+    if (stamp.ok()) {
+      Succeed(inode, job, *stamp, events);
+      absl::MutexLock lock(&inode->mu);
+      // What changed after an early upload began is not in its metadata.
+      if (job.early == nullptr || inode->content->staged() || inode->change.empty()) {
+        return absl::OkStatus();
+      }
+      continue;
+    }
+    {
+      absl::MutexLock lock(&inode->mu);
+      RestoreChange(*inode, job.change);
+    }
     if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
-    if (!adopted) {
+    if (!std::exchange(adopted, true)) {
       absl::StatusOr<bool> own = AdoptOwn(call, inode);
       if (!own.ok()) return Fail(inode, job, own.status(), events);
       if (*own) continue;
@@ -195,7 +213,7 @@ absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& 
     const absl::StatusOr<bool> changed = parts_.writer->SourceChanged(call, job);
     if (!changed.ok()) return Fail(inode, job, changed.status(), events);
     if (*changed) {
-      return ToLostAndFound(inode, ESTALE,
+      return ToLostAndFound(inode, job, ESTALE,
                             absl::StrCat(job.snapshot.base->key,
                                          " changed in the store after it was copied, and before "
                                          "the copy was committed: copy it again"),
@@ -208,7 +226,7 @@ absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& 
     absl::MutexLock lock(&inode->mu);
     exclusive = inode->exclusive;
   }
-  return ToLostAndFound(inode, exclusive ? EEXIST : ESTALE,
+  return ToLostAndFound(inode, job, exclusive ? EEXIST : ESTALE,
                         "the store has another version, which wins", status, events);
 }
 
@@ -229,15 +247,17 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
     job.metadata = job.early->request().metadata;
     job.commit_id = job.early->request().commit_id;
   } else {
+    job.change = std::exchange(inode->change, {});
     job.metadata = inode->metadata;
+    job.change.ApplyTo(&job.metadata);
     StoreAttributes(inode->attributes, &job.metadata);
     job.commit_id = RandomId();
   }
   return job;
 }
 
-absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
-                                DeferredEvents& events) {
+void Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
+                        DeferredEvents& events) {
   const uint64_t size = job.snapshot.size();
   {
     absl::MutexLock lock(&inode->mu);
@@ -250,6 +270,7 @@ absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, cons
     if (!inode->content->staged()) {
       // Of a file uploaded while it was written the store has the time when that began.
       inode->attributes = AttributesOf({size, stamp, job.metadata}, false, {});
+      inode->change.ApplyTo(&inode->attributes);
     }
     inode->exclusive = false;
     inode->attempts = 0;
@@ -263,7 +284,6 @@ absl::Status Committer::Succeed(const InodePtr& inode, const WriteJob& job, cons
     ++counters_.commits;
   }
   events.Add({EventKind::kCommitted, parts_.names->PathOf(inode), absl::OkStatus(), "", size});
-  return absl::OkStatus();
 }
 
 absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
@@ -318,8 +338,9 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   return true;
 }
 
-absl::Status Committer::ToLostAndFound(const InodePtr& inode, int error, absl::string_view why,
-                                       const absl::Status& status, DeferredEvents& events) {
+absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
+                                       absl::string_view why, const absl::Status& status,
+                                       DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const std::string name = path.substr(path.rfind('/') + 1);
   std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
@@ -336,7 +357,9 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, int error, absl::s
                  ReplyOf(status));
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
+    inode->change = {};
     inode->conflict = true;
+    inode->lost = {path, job.key, job.expected};
     inode->unresolved.clear();
     ++inode->attempts;
     inode->last_error = told;
@@ -370,13 +393,14 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->content != nullptr) inode->content->Discard();
+    inode->change = {};
     inode->last_error = absl::OkStatus();
     inode->error_seen = true;
     inode->attempts = 0;
     // An attempt that may have happened after all must be noticed: what we know is no longer sure.
     if (!inode->unresolved.empty()) inode->validated_ns = 0;
     inode->unresolved.clear();
-    if (inode->full && inode->type == FileType::kFile) {
+    if (inode->full && inode->type != FileType::kDirectory) {
       inode->attributes =
           AttributesOf({0, inode->committed, inode->metadata}, false, parts_.defaults);
     }

@@ -20,6 +20,7 @@
 #include "lib/inode/names.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/write_guard.h"
 
 namespace s3files {
 
@@ -36,6 +37,8 @@ class Committer {
     Fetcher* fetcher;
     Names* names;
     ObjectWriter* writer;
+    WriteGuard* guard;
+    SpillArea* spill;
     EventSink* events;
     Clock* clock;
     Executor* transfers;  // parts
@@ -48,6 +51,12 @@ class Committer {
 
   // To be called after every change staged for `inode`, with no lock held. `handle` staged it.
   void NoteStaged(const InodePtr& inode, uint64_t handle);
+
+  // Changes the attributes of the inode: staged where it has staged bytes (`handle` is then whose) or
+  // commits are delayed, else committed before this returns. Directories and symlinks, too. ENOSPC:
+  // too much user metadata. EPERM: the root of a bucket. On failure nothing is changed here.
+  absl::Status ChangeAttributes(const CallContext& call, const InodePtr& inode,
+                                const AttributeChange& change, uint64_t handle);
 
   // Commits what is staged for the inode; no request where nothing is. See s3f_commit for errors.
   absl::Status Commit(const CallContext& call, const InodePtr& inode);
@@ -102,15 +111,28 @@ class Committer {
     bool under_way = false;  // in the background
   };
 
+  void Enlist(const InodePtr& inode, uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
+  // Of an inode that is busy: merges the change with what the store has now. No request after which
+  // the store has what it had.
+  absl::Status WriteAttributes(const CallContext& call, const InodePtr& inode,
+                               const AttributeChange& change);
+  absl::Status WriteMarker(const CallContext& call, const InodePtr& inode,
+                           const AttributeChange& change);
+  void NoteAttributes(const InodePtr& inode, const ObjectInfo& read, const Stamp& written,
+                      const std::string& key, ObjectMetadata metadata);
+  absl::Status CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
+                                      DeferredEvents& events);
+
   absl::StatusOr<WriteJob> Prepare(const InodePtr& inode);
-  absl::Status Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
-                       DeferredEvents& events);
+  void Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
+               DeferredEvents& events);
   absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
                     DeferredEvents& events);
   absl::Status ConflictOrFail(const CallContext& call, const InodePtr& inode, const WriteJob& job,
                               const absl::Status& status, DeferredEvents& events);
-  absl::Status ToLostAndFound(const InodePtr& inode, int error, absl::string_view why,
-                              const absl::Status& status, DeferredEvents& events);
+  absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
+                              absl::string_view why, const absl::Status& status,
+                              DeferredEvents& events);
   void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
                                                 const std::shared_ptr<Content>& content);

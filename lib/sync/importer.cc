@@ -30,6 +30,7 @@ void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>&
 void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
   if (directory->directory.listing) directory->directory.listing->names.insert(std::string(name));
+  directory->directory.changed_ns = clock_->WallNanos();
 }
 
 void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
@@ -37,6 +38,7 @@ void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
   DirectoryState& state = directory->directory;
   if (state.listing) state.listing->names.erase(std::string(name));
   if (state.spare_children > 0) --state.spare_children;
+  state.changed_ns = clock_->WallNanos();
 }
 
 // What is known already, as far as `freshness` lets it count.
@@ -46,7 +48,7 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
   if (inode->type == FileType::kDirectory) {
     return Recent(inode->directory.exists_ns) ? Known::kAnswer : Known::kAsk;
   }
-  if (inode->content != nullptr && inode->content->staged()) return Known::kAnswer;
+  if (inode->Staged()) return Known::kAnswer;
   // In the middle of a rename or removal the store's answer would mean nothing.
   S3FILES_RETURN_IF_ERROR(
       WaitUntil(call, inode->mu, inode->changed, "waiting for a rename or removal", [&] {
@@ -89,7 +91,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
         // Files that are staged but not committed keep their directory.
         for (const InodePtr& child : names_->Children(known)) {
           absl::MutexLock lock(&child->mu);
-          if (child->content != nullptr && child->content->staged()) return known;
+          if (child->Staged()) return known;
         }
       }
       names_->Unbind(known);
@@ -155,7 +157,7 @@ InodePtr Importer::Import(const InodePtr& directory, absl::string_view name, con
 
 bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened&& opened) {
   absl::MutexLock lock(&inode->mu);
-  if (inode->content != nullptr && inode->content->staged()) return true;  // joined after all
+  if (inode->Staged()) return true;  // joined after all
   if (inode->busy || inode->epoch != epoch) return false;
   const BasePtr old = inode->content == nullptr ? nullptr : inode->content->base();
   if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
@@ -180,6 +182,7 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
     absl::MutexLock lock(&inode->mu);
     if (inode->removed) return true;  // who asked at the same time was told the same
     if (inode->busy || inode->epoch != epoch) return false;
+    if (!inode->change.empty()) return false;
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return false;
     inode->removed = true;
     ++inode->epoch;
@@ -248,11 +251,26 @@ absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& di
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Importer::ReadLink(const CallContext& call, const InodePtr& symlink) {
+  std::shared_ptr<Content> content;
+  {
+    absl::MutexLock lock(&symlink->mu);
+    content = symlink->content;
+  }
+  if (symlink->type != FileType::kSymlink || content == nullptr) {
+    return Error(EINVAL, absl::StrCat("/", names_->PathOf(symlink), " is not a symlink"));
+  }
+  std::string target(content->size(), '\0');
+  S3FILES_ASSIGN_OR_RETURN(const size_t n, content->Read(call, 0, absl::MakeSpan(target)));
+  target.resize(n);
+  return target;
+}
+
 absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& directory) {
   const std::string path = names_->PathOf(directory);
   for (const InodePtr& child : names_->Children(directory)) {
     absl::MutexLock lock(&child->mu);
-    if (child->content != nullptr && child->content->staged()) {
+    if (child->Staged()) {
       return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
     }
   }

@@ -61,6 +61,9 @@ class Importer {
   // Mode, owner and mtime from its marker; at most one HEAD.
   absl::Status FillDirectory(const CallContext& call, const InodePtr& directory);
 
+  // The target of a symlink, as recent as the inode is known to be. EINVAL: not a symlink.
+  absl::StatusOr<std::string> ReadLink(const CallContext& call, const InodePtr& symlink);
+
   // ENOTEMPTY where it holds anything; ENOENT where it does not exist. One LIST.
   absl::Status CheckEmpty(const CallContext& call, const InodePtr& directory);
 

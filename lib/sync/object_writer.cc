@@ -92,6 +92,11 @@ PutRequest RequestOf(const WriteJob& job) {
 
 }  // namespace
 
+bool IsAmbiguous(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == EIO || error == ETIMEDOUT || error == ECANCELED;
+}
+
 absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJob& job) {
   EarlyUpload::Result early;
   if (job.early != nullptr) {
@@ -118,8 +123,8 @@ absl::StatusOr<Stamp> ObjectWriter::WriteBytes(const CallContext& call, const Wr
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key,       job.metadata, job.expected, {job.source, nullptr},
-                 job.commit_id, nullptr};
+  WriteJob write{job.key, job.metadata, job.expected, {job.source, nullptr}, job.commit_id, nullptr,
+                 {}};
   if (job.source->size > can.largest_copy) return WriteBytes(call, write, {});
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,

@@ -10,6 +10,7 @@
 #include "lib/base/call_context.h"
 #include "lib/base/executor.h"
 #include "lib/content/content.h"
+#include "lib/inode/attributes.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/early_upload.h"
 #include "lib/sync/write_guard.h"
@@ -24,6 +25,7 @@ struct WriteJob {
   Snapshot snapshot;
   std::string commit_id;
   std::shared_ptr<EarlyUpload> early;  // may be null; its key and commit id are the job's
+  AttributeChange change;              // staged, and part of `metadata`
 };
 
 struct CopyJob {
@@ -33,6 +35,9 @@ struct CopyJob {
   Version expected;
   std::string commit_id;
 };
+
+// After these a write may have happened all the same: EIO, ETIMEDOUT, ECANCELED.
+bool IsAmbiguous(const absl::Status& status);
 
 // Thread-safe. Parts go in parallel on the executor.
 class ObjectWriter {

@@ -152,6 +152,8 @@ TEST_F(CApiTest, LocksCheckTheirArguments) {
   EXPECT_EQ(lock.length, 0u) << "to the end";
   EXPECT_EQ(lock.owner, 0u) << "a handle's";
   EXPECT_EQ(lock.struct_size, sizeof(lock));
+  lock.type = S3F_LOCK_SHARED;
+  lock.owner = 5;
   EXPECT_EQ(s3f_lock_range(handle, &lock, 0, nullptr), -EAGAIN);
   EXPECT_THAT(Message(), HasSubstr("exclusive lock from byte 2"));
   EXPECT_EQ(s3f_copy_range(nullptr, 0, handle, 0, 1, nullptr), -EINVAL);

@@ -98,8 +98,31 @@ class Host final : public EventSink {
   }
   // Opens (made or truncated), writes and closes.
   absl::Status WriteFile(absl::string_view path, absl::string_view bytes);
-  absl::StatusOr<FileInfo> Stat(absl::string_view path, uint32_t mask = kInfoNeedsHead) {
-    return fs_->Stat(call, nullptr, path, mask);
+  absl::StatusOr<FileInfo> Stat(absl::string_view path, uint32_t mask = kInfoNeedsHead,
+                                bool follow = true) {
+    return fs_->Stat(call, nullptr, path, follow, mask);
+  }
+  absl::Status SetAttributes(absl::string_view path, const AttributeRequest& request,
+                             bool follow = true) {
+    return fs_->SetAttributes(call, nullptr, path, follow, request);
+  }
+  absl::Status Chmod(absl::string_view path, uint32_t mode) {
+    AttributeRequest request;
+    request.mode = mode;
+    return SetAttributes(path, request);
+  }
+  absl::Status SetXattr(absl::string_view path, absl::string_view name,
+                        const std::optional<std::string>& value) {
+    return fs_->SetXattr(call, nullptr, path, true, name, value, std::nullopt);
+  }
+  absl::StatusOr<std::string> GetXattr(absl::string_view path, absl::string_view name) {
+    return fs_->GetXattr(call, nullptr, path, true, name);
+  }
+  absl::Status Symlink(absl::string_view target, absl::string_view path) {
+    return fs_->MakeSymlink(call, target, nullptr, path);
+  }
+  absl::StatusOr<std::string> ReadLink(absl::string_view path) {
+    return fs_->ReadLink(call, nullptr, path);
   }
   absl::Status MakeDirectory(absl::string_view path) {
     return fs_->MakeDirectory(call, nullptr, path, 0777);
@@ -114,7 +137,7 @@ class Host final : public EventSink {
   absl::Status Commit(absl::string_view path) { return fs_->Commit(call, nullptr, path); }
   absl::Status Discard(absl::string_view path) { return fs_->Discard(call, nullptr, path); }
   FileSystem::PathStatus Status(absl::string_view path) {
-    return fs_->Status(nullptr, path).value();
+    return fs_->Status(call, nullptr, path).value();
   }
 
   // What was asked of the store since the last time: "HEAD f, PUT f".

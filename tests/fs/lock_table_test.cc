@@ -135,8 +135,9 @@ class LockTableTest : public testing::Test {
   }
   std::unique_ptr<Request> Wait(const InodePtr& inode, LockOwner owner, LockType type,
                                 ByteRange range = kAll, const CallContext& call = {}) {
-    return std::make_unique<Request>(
-        [=, this] { return table_.Set(call, inode, {owner, type, range}, true); });
+    return std::make_unique<Request>([=, this] {
+      return table_.Set(call, inode, {owner, type, range}, true);
+    });
   }
   // Until `owner` stands in the queue of the file for an exclusive lock: seen from who would have to
   // wait behind it, and is not let pass. A reader that may pass has the lock for a moment.
@@ -310,8 +311,8 @@ TEST_F(LockTableTest, ManyThreadsCountWithoutLosing) {
 class FileLocksTest : public testing::Test {
  protected:
   int Lock(Handle& handle, LockType type, uint64_t owner = 0, ByteRange range = kAll) {
-    return ErrnoOf(host_.fs().LockRange(
-        host_.call, handle, {FileSystem::OwnerOf(handle, owner), type, range}, false));
+    return ErrnoOf(host_.fs().LockRange(host_.call, handle,
+                                        {FileSystem::OwnerOf(handle, owner), type, range}, false));
   }
   static FileSystemOptions Options() {
     FileSystemOptions options = Host::Options();

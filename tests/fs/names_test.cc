@@ -314,16 +314,20 @@ TEST_F(NamesTest, N6AListingThatFailsCanGoOn) {
 TEST_F(NamesTest, N7AttributesAreStoredAsAmazonDoes) {
   host_.call.identity = Identity{1001, 1002, {}};
   host_.call.umask = 027;
-  ASSERT_TRUE(host_.WriteFile("f", "x").ok());
-  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  FileSystemOptions options = Host::Options();
+  options.import.defaults.dir_mode = 0777;
+  Host host(bucket_, options, &clock_);
+  host.call = host_.call;
+  ASSERT_TRUE(host.WriteFile("f", "x").ok());
+  ASSERT_TRUE(host.MakeDirectory("d").ok());
   std::map<std::string, std::string> user = bucket_.Head("f").metadata.user;
   EXPECT_EQ(user["file-owner"], "1001");
   EXPECT_EQ(user["file-group"], "1002");
   EXPECT_EQ(user["file-permissions"], "0100640");
   EXPECT_EQ(user["file-mtime"], absl::StrCat(clock_.WallNanos(), "ns"));
   EXPECT_EQ(bucket_.Head("d/").metadata.user["file-permissions"], "040750");
-  EXPECT_EQ(other_.Stat("f")->attributes, host_.Stat("f")->attributes);
-  EXPECT_EQ(other_.Stat("d")->attributes, host_.Stat("d")->attributes);
+  EXPECT_EQ(other_.Stat("f")->attributes, host.Stat("f")->attributes);
+  EXPECT_EQ(other_.Stat("d")->attributes, host.Stat("d")->attributes);
 }
 
 // [N7]

@@ -36,7 +36,7 @@ class Worker {
       case 1:
         return Note(host_.fs().Rename(call_, nullptr, Path(), nullptr, Path(), Below(2) == 0));
       case 2:
-        return Note(host_.fs().Stat(call_, nullptr, Path(), kInfoNeedsHead).status());
+        return Note(host_.fs().Stat(call_, nullptr, Path(), true, kInfoNeedsHead).status());
       case 3:
         return List();
       case 4:

@@ -175,8 +175,8 @@ class Dirent(Sized):
         ("struct_size", c_uint32),
         ("reserved", c_uint32),
         ("cookie", c_uint64),
-        ("attr", Attributes),
         ("name", c_char * 256),
+        ("attr", Attributes),
     ]
 
 

@@ -1,11 +1,10 @@
-// The objects behind the C ABI's pointers, and how calls on them begin.
-#ifndef S3FILES_LIB_API_C_OBJECTS_H_
-#define S3FILES_LIB_API_C_OBJECTS_H_
+// The C ABI's own types, and how a call on one of them runs.
+#ifndef S3FILES_LIB_API_MOUNT_H_
+#define S3FILES_LIB_API_MOUNT_H_
 
 #include <cerrno>
-#include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,10 +49,6 @@ struct Mount {
   std::shared_ptr<FileSystem> fs;
 };
 
-inline absl::Status Missing(absl::string_view what) {
-  return Error(EINVAL, absl::StrCat(what, " is NULL"));
-}
-
 }  // namespace s3files
 
 struct s3f_fs {
@@ -67,25 +62,43 @@ struct s3f_handle {
 
 namespace s3files {
 
-inline const Handle* AtOf(const s3f_handle* at) { return at == nullptr ? nullptr : at->handle.get(); }
+absl::Status Missing(absl::string_view what);
+// EINVAL unless all of `flags` are `known`.
+absl::Status CheckKnown(uint32_t flags, uint32_t known);
+absl::Status CheckAt(const s3f_fs* fs, const s3f_handle* at);
+s3f_attr AttrOf(const FileInfo& info);
 
-inline absl::Status CheckAt(const s3f_fs* fs, const s3f_handle* at) {
-  if (fs == nullptr) return Missing("fs");
-  if (at != nullptr && at->mount != fs->mount) {
-    return Error(EINVAL, "the handle `at` belongs to another file system");
-  }
-  return fs->mount->fs->CheckUsable();
+inline const Handle* AtOf(const s3f_handle* at) {
+  return at == nullptr ? nullptr : at->handle.get();
 }
 
-// Runs `body(context, fs)` for a path call.
+// The context as the file system is to see it.
+class CallerOf {
+ public:
+  CallerOf(const Mount& mount, const CallContext& given) : given_(given) {
+    if (const auto& forced = mount.fs->forced_identity()) {
+      forced_ = given;
+      forced_->identity = forced;
+    }
+  }
+  const CallContext& context() const { return forced_ ? *forced_ : given_; }
+
+ private:
+  const CallContext& given_;
+  std::optional<CallContext> forced_;
+};
+
+// Runs `body(context, fs)`, which returns a Status or a StatusOr<int64_t>, for a path call.
 template <typename Body>
-int RunPath(s3f_fs* fs, const s3f_handle* at, const char* path, const s3f_call* call, Body body) {
-  return static_cast<int>(RunCall(call, [&](const CallContext& context) -> absl::Status {
+int64_t RunPath(s3f_fs* fs, const s3f_handle* at, const char* path, const s3f_call* call,
+                Body body) {
+  using Result = decltype(body(std::declval<const CallContext&>(), std::declval<FileSystem&>()));
+  return RunCall(call, [&](const CallContext& context) -> Result {
     S3FILES_RETURN_IF_ERROR(CheckAt(fs, at));
     if (path == nullptr) return Missing("path");
     S3FILES_RETURN_IF_ERROR(context.Check(path));
-    return body(context, *fs->mount->fs);
-  }));
+    return body(CallerOf(*fs->mount, context).context(), *fs->mount->fs);
+  });
 }
 
 // Runs `body(context, fs, handle)`, which returns a StatusOr<int64_t>, for a call on a handle.
@@ -96,10 +109,10 @@ int64_t RunHandle(s3f_handle* handle, const s3f_call* call, Body body) {
     FileSystem& fs = *handle->mount->fs;
     S3FILES_RETURN_IF_ERROR(fs.CheckUsable());
     S3FILES_RETURN_IF_ERROR(context.Check("using a handle"));
-    return body(context, fs, *handle->handle);
+    return body(CallerOf(*handle->mount, context).context(), fs, *handle->handle);
   });
 }
 
 }  // namespace s3files
 
-#endif  // S3FILES_LIB_API_C_OBJECTS_H_
+#endif  // S3FILES_LIB_API_MOUNT_H_

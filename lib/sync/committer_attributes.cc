@@ -1,0 +1,187 @@
+// Committer: changes of attributes, which send no byte of the file.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+#include "lib/base/hash.h"
+#include "lib/inode/xattr.h"
+#include "lib/sync/committer.h"
+
+namespace s3files {
+namespace {
+
+// How often others may come between the reading and the copy.
+constexpr int kMostMerges = 8;
+
+}  // namespace
+
+absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr& inode,
+                                         const AttributeChange& change, uint64_t handle) {
+  if (change.empty()) return absl::OkStatus();
+  if (inode == parts_.names->root() && parts_.names->prefix().empty()) {
+    return Error(EPERM, "the root of a bucket has no object that could carry attributes");
+  }
+  const bool delayed = policy_.delay_ns > 0 && inode->type != FileType::kDirectory;
+  DeferredEvents events(parts_.events);
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  const std::string path = parts_.names->PathOf(inode);
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->conflict) return Error(EROFS, absl::StrCat("/", path, " is in lost+found"));
+    ObjectMetadata after = inode->metadata;
+    inode->change.ApplyTo(&after);
+    change.ApplyTo(&after);
+    StoreAttributes(inode->attributes, &after);
+    S3FILES_RETURN_IF_ERROR(CheckMetadataSize(after));
+    // Of a file that is gone only its handles know.
+    if (inode->removed || delayed || inode->Staged()) {
+      change.ApplyTo(&inode->attributes);
+      inode->ctime_ns = parts_.clock->WallNanos();
+      inode->change.Append(change);
+      if (!inode->removed) Enlist(inode, handle);
+      return absl::OkStatus();
+    }
+  }
+  S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
+  events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
+  return absl::OkStatus();
+}
+
+// Last writer wins, field by field: what others changed besides stays.
+absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr& inode,
+                                        const AttributeChange& change) {
+  S3FILES_RETURN_IF_ERROR(AdoptOwn(call, inode).status());
+  KeepBorrowed(call, inode);
+  const bool is_directory = inode->type == FileType::kDirectory;
+  const std::string key =
+      is_directory ? parts_.names->DirectoryKey(inode) : parts_.names->KeyOf(inode);
+  absl::Status status;
+  for (int i = 0; i < kMostMerges; ++i) {
+    absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, key);
+    if (is_directory && ErrnoOf(info.status()) == ENOENT) {
+      status = WriteMarker(call, inode, change);
+    } else {
+      S3FILES_RETURN_IF_ERROR(info.status());
+      Attributes attributes = AttributesOf(*info, is_directory, parts_.defaults);
+      CopyJob job;
+      job.key = key;
+      job.source = std::make_shared<const Base>(key, info->stamp.version, info->size);
+      job.metadata = info->metadata;
+      change.ApplyTo(&attributes);
+      change.ApplyTo(&job.metadata);
+      StoreAttributes(attributes, &job.metadata);
+      if (job.metadata == info->metadata) {
+        NoteAttributes(inode, *info, info->stamp, key, info->metadata);
+        return absl::OkStatus();
+      }
+      job.expected = info->stamp.version;
+      job.commit_id = RandomId();
+      absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
+      if (stamp.ok()) {
+        NoteAttributes(inode, *info, *stamp, key, std::move(job.metadata));
+        return absl::OkStatus();
+      }
+      status = stamp.status();
+      if (IsAmbiguous(status)) {
+        absl::MutexLock lock(&inode->mu);
+        inode->unresolved.push_back(job.commit_id);
+      }
+    }
+    const int error = ErrnoOf(status);
+    if (error != ESTALE && error != EEXIST && error != ENOENT) return status;
+  }
+  return status;
+}
+
+// The first attributes of a directory that only its children implied.
+absl::Status Committer::WriteMarker(const CallContext& call, const InodePtr& inode,
+                                    const AttributeChange& change) {
+  PutRequest put;
+  put.key = parts_.names->DirectoryKey(inode);
+  Attributes attributes = ImpliedDirectory(parts_.defaults);
+  attributes.mtime_ns = parts_.clock->WallNanos();
+  change.ApplyTo(&attributes);
+  change.ApplyTo(&put.metadata);
+  StoreAttributes(attributes, &put.metadata);
+  put.commit_id = RandomId();
+  S3FILES_ASSIGN_OR_RETURN(
+      put.precondition, parts_.guard->Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
+  MemorySource empty("");
+  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, parts_.store->Put(call, put, empty));
+  NoteAttributes(inode, {0, stamp, put.metadata}, stamp, put.key, put.metadata);
+  return absl::OkStatus();
+}
+
+// The object that was `read` carries other metadata now, as version `written`.
+void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, const Stamp& written,
+                               const std::string& key, ObjectMetadata metadata) {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  absl::MutexLock lock(&inode->mu);
+  const ObjectInfo info{read.size, written, std::move(metadata)};
+  if (inode->type == FileType::kDirectory) {
+    inode->directory.marker = written;
+    inode->directory.exists_ns = now;
+    inode->directory.changed_ns = 0;
+  } else {
+    auto base = std::make_shared<const Base>(key, written.version, read.size);
+    if (inode->content != nullptr && inode->committed.version == read.stamp.version) {
+      inode->content->Rename(std::move(base));
+    } else if (inode->content == nullptr || inode->content->RetireUnlessStaged()) {
+      inode->content = std::make_shared<Content>(std::move(base), parts_.fetcher, parts_.spill);
+    } else {
+      return;  // written to meanwhile, on a version that is gone: its commit finds the conflict
+    }
+    inode->committed = written;
+  }
+  inode->attributes = AttributesOf(info, inode->type == FileType::kDirectory, parts_.defaults);
+  inode->change.ApplyTo(&inode->attributes);
+  inode->metadata = info.metadata;
+  inode->full = true;
+  inode->validated_ns = now;
+  inode->ctime_ns = parts_.clock->WallNanos();
+  ++inode->epoch;
+}
+
+absl::Status Committer::CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
+                                               DeferredEvents& events) {
+  AttributeChange change;
+  {
+    absl::MutexLock lock(&inode->mu);
+    change = std::exchange(inode->change, {});
+  }
+  const absl::Status status = WriteAttributes(call, inode, change);
+  const std::string path = parts_.names->PathOf(inode);
+  // Nothing is left that could carry them: the store wins.
+  const bool gone = ErrnoOf(status) == ENOENT;
+  absl::Status told = status;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (gone) {
+      told = Error(ESTALE, absl::StrCat("/", path,
+                                        " was removed from the store: its change of "
+                                        "attributes is dropped"));
+      inode->validated_ns = 0;
+    } else if (!status.ok()) {
+      told = Annotate(status, absl::StrCat("/", path, ": its attributes stay staged"));
+      change.Append(inode->change);
+      inode->change = std::move(change);
+    }
+    inode->attempts = status.ok() ? 0 : inode->attempts + 1;
+    inode->last_error = told;
+    inode->error_seen = true;
+  }
+  if (status.ok() || gone) Forget(inode);
+  {
+    absl::MutexLock lock(&mu_);
+    ++(status.ok() ? counters_.commits : gone ? counters_.conflicts : counters_.failures);
+  }
+  events.Add({status.ok() ? EventKind::kCommitted
+              : gone      ? EventKind::kConflict
+                          : EventKind::kCommitFailed,
+              path, told, "", 0});
+  return told;
+}
+
+}  // namespace s3files

@@ -58,7 +58,7 @@ def test_make(mount):
         '#include "part.h"\nconst char* part(void) { return "made"; }\n')
     (mount.path / "part.h").write_text("const char* part(void);\n")
     (mount.path / "Makefile").write_text(
-        "CFLAGS = -g\nmain: main.o libpart.a\nlibpart.a: libpart.a(part.o)\n"
+        "CFLAGS = -g\nmain: main.o libpart.a\nlibpart.a: part.o\n\tar rcs $@ $^\n"
         "main.o part.o: part.h\n")
     mount.run("make", "-j2")
     assert mount.run("./main") == "made\n"
@@ -71,12 +71,12 @@ def test_make(mount):
 
 def test_tar(mount, sources, tmp_path):
     archive = tmp_path / "sources.tar"
-    subprocess.run(["tar", "-C", sources, "-cf", archive, "."], check=True)
+    subprocess.run(["tar", "-C", sources, "--format=pax", "-cf", archive, "."], check=True)
     mount.run("tar", "-xpf", str(archive))
     assert tree_of(mount.path) == tree_of(sources)
     mount.remount()
     assert tree_of(mount.path) == tree_of(sources)
-    mount.run("tar", "-cf", str(tmp_path / "again.tar"), ".")
+    mount.run("tar", "--format=pax", "-cf", str(tmp_path / "again.tar"), ".")
     again = tmp_path / "again"
     again.mkdir()
     subprocess.run(["tar", "-C", again, "-xpf", tmp_path / "again.tar"], check=True)

@@ -47,7 +47,10 @@ void CreateFloor(benchmark::State& state) {
   for (auto _ : state) {
     const int run = next_run++;
     RawS3().Many(kFiles, kParallelFiles, [&](size_t i) {
-      return RawRequest{.method = "PUT", .url = UrlOf(NameOf(run, i)), .body = content};
+      return RawRequest{.method = "PUT",
+                        .url = UrlOf(NameOf(run, i)),
+                        .body = content,
+                        .payload_hash = PayloadHash(content)};
     });
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));

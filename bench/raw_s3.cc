@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "lib/base/hash.h"
 
 namespace s3files::bench {
 namespace {
@@ -27,6 +29,10 @@ std::string Element(const std::string& xml, const std::string& name) {
 }
 
 }  // namespace
+
+std::string PayloadHash(std::string_view body) {
+  return Hex(AsBytes(Sha256(absl::string_view(body.data(), body.size()))));
+}
 
 // A request under way, on a handle that is reused for its connection.
 class RawS3::Transfer {
@@ -57,7 +63,10 @@ class RawS3::Transfer {
     if (sign) {
       static const std::string keys = Environment("AWS_ACCESS_KEY_ID", "s3files") + ":" +
                                       Environment("AWS_SECRET_ACCESS_KEY", "s3files-secret");
-      headers_ = curl_slist_append(headers_, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
+      const std::string& hash = request_.payload_hash;
+      headers_ = curl_slist_append(
+          headers_,
+          absl::StrCat("x-amz-content-sha256: ", hash.empty() ? "UNSIGNED-PAYLOAD" : hash).c_str());
       Set(CURLOPT_AWS_SIGV4, "aws:amz:us-east-1:s3");
       Set(CURLOPT_USERPWD, keys.c_str());
     }
@@ -169,13 +178,26 @@ uint64_t RawS3::Download(const std::string& url, uint64_t size, uint64_t part_si
   return received;
 }
 
-void RawS3::Upload(const std::string& url, uint64_t size, std::string_view part, size_t parallel) {
+void RawS3::Upload(const std::string& url, uint64_t size, std::string_view part, size_t parallel,
+                   Payload payload) {
   const RawReply created = One({.method = "POST", .url = url + "?uploads="});
   const std::string id = Element(created.body, "UploadId");
-  const auto parts = Many((size + part.size() - 1) / part.size(), parallel, [&](size_t i) {
-    return RawRequest{.method = "PUT",
-                      .url = absl::StrCat(url, "?partNumber=", i + 1, "&uploadId=", id),
-                      .body = part.substr(0, size - i * part.size())};
+  const size_t count = (size + part.size() - 1) / part.size();
+  auto body = [&](size_t i) { return part.substr(0, size - i * part.size()); };
+  std::vector<std::future<std::string>> hashes;
+  auto hash_ahead = [&](size_t until) {
+    for (size_t i = hashes.size(); i < std::min(until, count); ++i) {
+      hashes.push_back(std::async(std::launch::async, PayloadHash, body(i)));
+    }
+  };
+  const auto parts = Many(count, parallel, [&](size_t i) {
+    RawRequest request{.method = "PUT",
+                       .url = absl::StrCat(url, "?partNumber=", i + 1, "&uploadId=", id),
+                       .body = body(i)};
+    if (payload == Payload::kUnsigned) return request;
+    hash_ahead(i + parallel);
+    request.payload_hash = hashes[i].get();
+    return request;
   });
   std::string list = "<CompleteMultipartUpload>";
   for (size_t i = 0; i < parts.size(); ++i) {

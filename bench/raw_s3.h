@@ -18,7 +18,15 @@ struct RawRequest {
   std::string url;
   std::string range;  // "0-99"; empty = none
   std::string_view body;
+  std::string payload_hash = {};  // of the body in hex; empty = UNSIGNED-PAYLOAD
 };
+
+// What `body` hashes to, for RawRequest.
+std::string PayloadHash(std::string_view body);
+
+// Over plain http a client hashes what it sends, as aws-cli and s3files do: nothing else protects
+// it. Unsigned is what is left without that.
+enum class Payload { kSigned, kUnsigned };
 
 struct RawReply {
   std::string etag;
@@ -43,8 +51,10 @@ class RawS3 {
   // Ranged GETs of `part_size`; returns the bytes received.
   uint64_t Download(const std::string& url, uint64_t size, uint64_t part_size, size_t parallel);
 
-  // A multipart upload of `size` bytes whose parts are all `part`, but for the last.
-  void Upload(const std::string& url, uint64_t size, std::string_view part, size_t parallel);
+  // A multipart upload of `size` bytes whose parts are all `part`, but for the last. Hashes ahead
+  // of the transfers, on threads of its own.
+  void Upload(const std::string& url, uint64_t size, std::string_view part, size_t parallel,
+              Payload payload);
 
  private:
   class Transfer;

@@ -29,7 +29,7 @@ const std::string& Part() {
 // The file that is read, uploaded on first use.
 const std::string& Uploaded() {
   static const std::string key = [] {
-    RawS3().Upload(UrlOf("read"), kFileSize, Part(), kParallelParts);
+    RawS3().Upload(UrlOf("read"), kFileSize, Part(), kParallelParts, Payload::kUnsigned);
     return "read";
   }();
   return key;
@@ -87,16 +87,22 @@ void WriteOurs(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kFileSize));
 }
 
-void WriteFloor(benchmark::State& state) {
-  for (auto _ : state) RawS3().Upload(UrlOf("written"), kFileSize, Part(), kParallelParts);
+void WriteRaw(benchmark::State& state, Payload payload) {
+  for (auto _ : state) {
+    RawS3().Upload(UrlOf("written"), kFileSize, Part(), kParallelParts, payload);
+  }
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kFileSize));
 }
+
+void WriteFloor(benchmark::State& state) { WriteRaw(state, Payload::kSigned); }
+void WriteUnsigned(benchmark::State& state) { WriteRaw(state, Payload::kUnsigned); }
 
 BENCHMARK(ReadOurs)->Name("read_1g_cold/ours")->Iterations(1)->UseRealTime();
 BENCHMARK(ReadFloor)->Name("read_1g_cold/floor")->Iterations(1)->UseRealTime();
 BENCHMARK(ReadNginx)->Name("read_1g_cold/nginx")->Iterations(1)->UseRealTime();
 BENCHMARK(WriteOurs)->Name("write_1g/ours")->Iterations(1)->UseRealTime();
 BENCHMARK(WriteFloor)->Name("write_1g/floor")->Iterations(1)->UseRealTime();
+BENCHMARK(WriteUnsigned)->Name("write_1g/unsigned")->Iterations(1)->UseRealTime();
 
 }  // namespace
 }  // namespace s3files::bench

@@ -191,7 +191,8 @@ enum class open_flags : std::uint32_t {
   truncate = S3F_O_TRUNC,
   append = S3F_O_APPEND,
   directory = S3F_O_DIRECTORY,
-  path = S3F_O_PATH
+  path = S3F_O_PATH,
+  no_follow = S3F_O_NOFOLLOW
 };
 
 // Attributes asked for, and filled. What a listing knows costs no request an entry.
@@ -203,6 +204,8 @@ enum class fields : std::uint32_t {
   owner = S3F_STAT_OWNER,
   ino = S3F_STAT_INO,
   version = S3F_STAT_VERSION,
+  times = S3F_STAT_TIMES,
+  blocks = S3F_STAT_BLOCKS,
   listed = S3F_STAT_LISTED,
   all = S3F_STAT_ALL
 };
@@ -211,6 +214,60 @@ enum class rename_flags : std::uint32_t {
   none = 0,
   no_replace = S3F_RENAME_NOREPLACE  // std::errc::file_exists where the target exists
 };
+
+// What a symlink at the end of a path means.
+enum class links : std::uint32_t { follow = 0, no_follow = S3F_NOFOLLOW };
+
+// A change of attributes: what is set is changed, all of it or nothing.
+//   fs.change("f", s3files::attribute_change().mode(0600).modified_now());
+class attribute_change {
+ public:
+  attribute_change& mode(std::uint32_t bits) noexcept {
+    raw_.mode = bits;
+    return set(S3F_SET_MODE);
+  }
+  attribute_change& owner(std::uint32_t uid) noexcept {
+    raw_.uid = uid;
+    return set(S3F_SET_UID);
+  }
+  attribute_change& group(std::uint32_t gid) noexcept {
+    raw_.gid = gid;
+    return set(S3F_SET_GID);
+  }
+  attribute_change& size(std::uint64_t bytes) noexcept {
+    raw_.size = bytes;
+    return set(S3F_SET_SIZE);
+  }
+  attribute_change& modified(std::chrono::nanoseconds since_epoch) noexcept {
+    raw_.mtime_ns = since_epoch.count();
+    return set(S3F_SET_MTIME);
+  }
+  attribute_change& modified_now() noexcept { return set(S3F_SET_MTIME_NOW); }
+  attribute_change& accessed(std::chrono::nanoseconds since_epoch) noexcept {
+    raw_.atime_ns = since_epoch.count();
+    return set(S3F_SET_ATIME);
+  }
+  attribute_change& accessed_now() noexcept { return set(S3F_SET_ATIME_NOW); }
+
+  const s3f_setattr_in* native() const noexcept { return &raw_; }
+
+ private:
+  attribute_change& set(std::uint32_t flag) noexcept {
+    raw_.set |= flag;
+    return *this;
+  }
+  s3f_setattr_in raw_ = S3F_INIT(s3f_setattr_in);
+};
+
+enum class access_mode : std::uint32_t {
+  exists = 0,
+  execute = S3F_X_OK,
+  write = S3F_W_OK,
+  read = S3F_R_OK
+};
+constexpr access_mode operator|(access_mode a, access_mode b) noexcept {
+  return static_cast<access_mode>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
 
 constexpr open_flags operator|(open_flags a, open_flags b) noexcept {
   return static_cast<open_flags>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -662,6 +719,85 @@ class file_system {
     return attr;
   }
 
+  // As stat, of a symlink itself.
+  attributes lstat(location where, const call& how = {}) const {
+    return lstat(where, fields::all, how);
+  }
+  attributes lstat(location where, fields wanted, const call& how = {}) const {
+    attributes attr;
+    how.finish(s3f_stat(&attr, native_handle(), where.at(), where.path(), S3F_NOFOLLOW,
+                        static_cast<std::uint32_t>(wanted), how.native()));
+    return attr;
+  }
+
+  // Changes attributes: chmod, chown, utimens and truncate in one [N8]. With staged bytes it goes
+  // along with them; else it is committed before this returns, or staged where commits are delayed.
+  // EPERM, EACCES, EINVAL, EISDIR, and as commit.
+  void change(location where, const attribute_change& wanted, const call& how = {}) const {
+    change(where, wanted, links::follow, how);
+  }
+  void change(location where, const attribute_change& wanted, links at_end,
+              const call& how = {}) const {
+    how.finish(s3f_setattr(native_handle(), where.at(), where.path(),
+                           static_cast<std::uint32_t>(at_end), wanted.native(), how.native()));
+  }
+  void chmod(location where, std::uint32_t mode, const call& how = {}) const {
+    change(where, attribute_change().mode(mode), how);
+  }
+  void chown(location where, std::uint32_t uid, std::uint32_t gid, const call& how = {}) const {
+    change(where, attribute_change().owner(uid).group(gid), how);
+  }
+
+  // Whether the identity of `how` may do all of `wanted`. That it may not is no error.
+  bool access(location where, access_mode wanted, const call& how = {}) const {
+    const int result = s3f_access(native_handle(), where.at(), where.path(), 0,
+                                  static_cast<std::uint32_t>(wanted), how.native());
+    const bool denied = result == -EACCES || result == -EROFS;
+    how.finish(denied ? 0 : result);
+    return result == 0;
+  }
+
+  // Makes a symlink: an object whose body is `target`. EEXIST, ENOENT, ENAMETOOLONG.
+  void symlink(const std::string& target, location where, const call& how = {}) const {
+    how.finish(
+        s3f_symlink(target.c_str(), native_handle(), where.at(), where.path(), how.native()));
+  }
+  // The target of a symlink. EINVAL: not one.
+  std::string readlink(location where, const call& how = {}) const {
+    std::string target(4096, '\0');
+    target.resize(static_cast<std::size_t>(how.finish(s3f_readlink(
+        target.data(), target.size(), native_handle(), where.at(), where.path(), how.native()))));
+    return target;
+  }
+
+  // Extended attributes: "user.NAME" is the object's user metadata x-amz-meta-NAME. ENODATA, ENOTSUP
+  // (a name that S3 cannot hold), ENOSPC (over 2 KiB).
+  std::string get_xattr(location where, const std::string& name, const call& how = {}) const {
+    return sized(how, [&](char* out, std::size_t size) {
+      return s3f_getxattr(out, size, native_handle(), where.at(), where.path(), 0, name.c_str(),
+                          how.native());
+    });
+  }
+  std::vector<std::string> list_xattrs(location where, const call& how = {}) const {
+    const std::string all = sized(how, [&](char* out, std::size_t size) {
+      return s3f_listxattr(out, size, native_handle(), where.at(), where.path(), 0, how.native());
+    });
+    std::vector<std::string> names;
+    for (std::size_t at = 0; at < all.size(); at += names.back().size() + 1) {
+      names.emplace_back(all.c_str() + at);
+    }
+    return names;
+  }
+  void set_xattr(location where, const std::string& name, std::string_view value,
+                 const call& how = {}) const {
+    how.finish(s3f_setxattr(native_handle(), where.at(), where.path(), 0, name.c_str(),
+                            value.data(), value.size(), how.native()));
+  }
+  void remove_xattr(location where, const std::string& name, const call& how = {}) const {
+    how.finish(
+        s3f_removexattr(native_handle(), where.at(), where.path(), 0, name.c_str(), how.native()));
+  }
+
   // Whether there is something at `where`. Its absence is no error; not being able to tell is.
   bool exists(location where, const call& how = {}) const {
     std::error_code code;
@@ -770,6 +906,19 @@ class file_system {
   void close_discarding(const call& how = {}) { end(S3F_CLOSE_DISCARD, how); }
 
  private:
+  // What a call writes whose size it tells for a size of 0, and which may grow in between.
+  template <typename Call>
+  static std::string sized(const call& how, Call ask) {
+    while (true) {
+      std::string out(static_cast<std::size_t>(how.finish(ask(nullptr, 0))), '\0');
+      if (out.empty()) return out;
+      const auto filled = ask(out.data(), out.size());
+      if (filled == -ERANGE) continue;
+      out.resize(static_cast<std::size_t>(how.finish(filled)));
+      return out;
+    }
+  }
+
   void end(std::uint32_t flags, const call& how) {
     const int result = s3f_fs_close(native_handle(), flags, how.native());
     if (mount_ && (result == 0 || (flags & S3F_CLOSE_DISCARD))) {

@@ -12,6 +12,7 @@ struct BlockRef::Block {
   char* data = nullptr;
   std::atomic<uint32_t> references{0};
   std::atomic<BlockUse> use{BlockUse::kCached};
+  absl::Mutex mu;
 };
 
 namespace {
@@ -38,6 +39,8 @@ BlockRef::~BlockRef() {
 }
 
 char* BlockRef::data() const { return block_->data; }
+
+absl::Mutex& BlockRef::mu() const { return block_->mu; }
 
 void BlockRef::SetUse(BlockUse use) const {
   const BlockUse before = block_->use.exchange(use, std::memory_order_relaxed);

@@ -38,6 +38,9 @@ class BlockRef {
 
   explicit operator bool() const { return block_ != nullptr; }
   char* data() const;  // kBlockSize bytes
+  // Leaf, for a block that is written while others read it: held shared by these, exclusively by the
+  // writer, for the time of a copy.
+  absl::Mutex& mu() const;
   // What the block counts as from now on.
   void SetUse(BlockUse use) const;
   // No other reference exists (another may appear unless the caller prevents it).

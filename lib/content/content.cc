@@ -293,12 +293,14 @@ absl::Status Content::Thaw() {
 }
 
 void Content::Rebase(BasePtr base) {
+  std::shared_ptr<Overlay> committed;  // outlives the lock: freeing a large file takes its time
   absl::MutexLock lock(&mu_);
   if (frozen_ != nullptr) {
     CacheCommitted(*fetcher_->cache(), frozen_.get(), base_.get(), *base, own_base_.has_value());
   }
   base_ = std::move(base);
   own_base_.reset();
+  committed = std::move(frozen_);
   frozen_ = nullptr;
   EndCommit();
 }
@@ -333,18 +335,10 @@ uint64_t Content::sequential_end() const {
   return live_ != nullptr && live_->below() == 0 ? live_->sequential_end() : 0;
 }
 
-void Content::Seal(const ByteRange& range) {
+std::optional<SealedBytes> Content::Seal(const ByteRange& range) {
   absl::MutexLock lock(&mu_);
-  if (live_ != nullptr) live_->Seal(range);
-}
-
-absl::Status Content::ReadSealed(uint64_t offset, absl::Span<char> out) const {
-  absl::ReaderMutexLock lock(&mu_);
-  const ByteRange range{offset, offset + out.size()};
-  for (const std::shared_ptr<Overlay>& overlay : {frozen_, live_}) {
-    if (overlay != nullptr && overlay->staged().Contains(range)) return overlay->Read(offset, out);
-  }
-  return Error(ESTALE, "the range was cut off while it was being uploaded");
+  if (live_ == nullptr || !live_->staged().Contains(range)) return std::nullopt;
+  return live_->Seal(range);
 }
 
 }  // namespace s3files

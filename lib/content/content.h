@@ -106,13 +106,12 @@ class Content {
   // Starts to bring in what of `range` is not staged. Never waits.
   void ReadAhead(const ByteRange& range);
 
-  // Early upload of a file that is written from its start: the end of what may be read by ReadSealed.
-  // 0 where the staged bytes rest on anything below.
+  // Early upload of a file that is written from its start: the end of what may be sealed. 0 where
+  // the staged bytes rest on anything below.
   uint64_t sequential_end() const;
-  void Seal(const ByteRange& range);
-  // Reads staged bytes of a sealed range, of whichever generation holds them now. Where they are
-  // written meanwhile the result is a mixture, and rewritten() of the snapshot says so later.
-  absl::Status ReadSealed(uint64_t offset, absl::Span<char> out) const;
+  // nullopt where the range is not (any more) staged in the live generation. Where it is written
+  // afterwards, rewritten() of the snapshot says so.
+  std::optional<SealedBytes> Seal(const ByteRange& range);
 
  private:
   uint64_t SizeLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);

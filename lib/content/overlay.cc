@@ -24,7 +24,53 @@ absl::Status ForEachBlock(const ByteRange& range, Visit visit) {
   return absl::OkStatus();
 }
 
+// Splits `range` by where its bytes are: calls `memory(block, piece)` for what `find(index)` has a
+// block for, else `file(piece)`, pieces in one stretch of the file together.
+template <typename Find, typename InBlock, typename InFile>
+absl::Status ForEachPlace(const ByteRange& range, Find find, InBlock memory, InFile file) {
+  ByteRange stretch{range.begin, range.begin};
+  auto end_stretch = [&] { return stretch.empty() ? absl::OkStatus() : file(stretch); };
+  S3FILES_RETURN_IF_ERROR(ForEachBlock(range, [&](uint64_t index, const ByteRange& piece) {
+    const BlockRef* block = find(index);
+    if (block == nullptr) {
+      stretch.end = piece.end;
+      return absl::OkStatus();
+    }
+    S3FILES_RETURN_IF_ERROR(end_stretch());
+    stretch = {piece.end, piece.end};
+    memory(*block, piece);
+    return absl::OkStatus();
+  }));
+  return end_stretch();
+}
+
 }  // namespace
+
+absl::Status SealedBytes::Read(uint64_t offset, absl::Span<char> out) const {
+  const uint64_t first = range_.begin / kBlockSize;
+  return ForEachPlace(
+      {offset, offset + out.size()},
+      [&](uint64_t index) { return blocks_[index - first] ? &blocks_[index - first] : nullptr; },
+      [&](const BlockRef& block, const ByteRange& piece) {
+        absl::ReaderMutexLock lock(&block.mu());
+        std::memcpy(out.data() + (piece.begin - offset), block.data() + piece.begin % kBlockSize,
+                    piece.size());
+      },
+      [&](const ByteRange& piece) {
+        return file_->Read(piece.begin, out.subspan(piece.begin - offset, piece.size()));
+      });
+}
+
+SealedBytes Overlay::Seal(const ByteRange& range) {
+  sealed_.Add(range);
+  SealedBytes bytes;
+  bytes.range_ = range;
+  bytes.file_ = file_;
+  for (uint64_t index = range.begin / kBlockSize; index * kBlockSize < range.end; ++index) {
+    bytes.blocks_.push_back(Block(index));
+  }
+  return bytes;
+}
 
 absl::Status Overlay::Write(uint64_t offset, absl::Span<const absl::Span<const char>> pieces) {
   ByteRange range{offset, offset};
@@ -49,8 +95,10 @@ void Overlay::Truncate(uint64_t size) {
     staged_.Remove(cut);
     below_ = std::min(below_, size);
     sequential_end_ = std::min(sequential_end_, size);
+    if (file_ != nullptr) file_->Truncate(size);
     for (auto it = blocks_.begin(); it != blocks_.end();) {
-      if (it->first * kBlockSize >= size) {
+      // One that is being uploaded stays, to be written again: it is not free yet.
+      if (it->first * kBlockSize >= size && it->second.unique()) {
         blocks_.erase(it++);
       } else {
         ++it;
@@ -61,13 +109,15 @@ void Overlay::Truncate(uint64_t size) {
 }
 
 absl::Status Overlay::Read(uint64_t offset, absl::Span<char> out) const {
-  return ForEachBlock({offset, offset + out.size()}, [&](uint64_t index, const ByteRange& piece) {
-    char* to = out.data() + (piece.begin - offset);
-    auto it = blocks_.find(index);
-    if (it == blocks_.end()) return file_->Read(piece.begin, absl::MakeSpan(to, piece.size()));
-    std::memcpy(to, it->second.data() + piece.begin % kBlockSize, piece.size());
-    return absl::OkStatus();
-  });
+  return ForEachPlace(
+      {offset, offset + out.size()}, [&](uint64_t index) { return Find(index); },
+      [&](const BlockRef& block, const ByteRange& piece) {
+        std::memcpy(out.data() + (piece.begin - offset), block.data() + piece.begin % kBlockSize,
+                    piece.size());
+      },
+      [&](const ByteRange& piece) {
+        return file_->Read(piece.begin, out.subspan(piece.begin - offset, piece.size()));
+      });
 }
 
 absl::Status Overlay::MakeRoom(const ByteRange& range) {
@@ -94,13 +144,21 @@ absl::Status Overlay::MakeRoom(const ByteRange& range) {
 }
 
 absl::Status Overlay::StoreBytes(uint64_t offset, absl::Span<const char> bytes) {
-  return ForEachBlock({offset, offset + bytes.size()}, [&](uint64_t index, const ByteRange& piece) {
-    const char* from = bytes.data() + (piece.begin - offset);
-    auto it = blocks_.find(index);
-    if (it == blocks_.end()) return file_->Write(piece.begin, absl::MakeSpan(from, piece.size()));
-    std::memcpy(it->second.data() + piece.begin % kBlockSize, from, piece.size());
-    return absl::OkStatus();
-  });
+  return ForEachPlace(
+      {offset, offset + bytes.size()}, [&](uint64_t index) { return Find(index); },
+      [&](const BlockRef& block, const ByteRange& piece) {
+        char* to = block.data() + piece.begin % kBlockSize;
+        const char* from = bytes.data() + (piece.begin - offset);
+        if (block.unique()) {
+          std::memcpy(to, from, piece.size());
+        } else {  // being uploaded
+          absl::MutexLock lock(&block.mu());
+          std::memcpy(to, from, piece.size());
+        }
+      },
+      [&](const ByteRange& piece) {
+        return file_->Write(piece.begin, bytes.subspan(piece.begin - offset, piece.size()));
+      });
 }
 
 void Overlay::NoteChange(const ByteRange& range) {
@@ -127,9 +185,14 @@ absl::Status Overlay::Absorb(const Overlay& newer) {
   return absl::OkStatus();
 }
 
-BlockRef Overlay::Block(uint64_t index) const {
+const BlockRef* Overlay::Find(uint64_t index) const {
   auto it = blocks_.find(index);
-  return it == blocks_.end() ? BlockRef() : it->second;
+  return it == blocks_.end() ? nullptr : &it->second;
+}
+
+BlockRef Overlay::Block(uint64_t index) const {
+  const BlockRef* block = Find(index);
+  return block == nullptr ? BlockRef() : *block;
 }
 
 }  // namespace s3files

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -13,6 +14,22 @@
 #include "lib/content/overlay_file.h"
 
 namespace s3files {
+
+// Staged bytes of one range as they were when it was sealed: stays readable whatever becomes of the
+// overlay, and needs no lock of its owner. Where the overlay is written there meanwhile, what is
+// read is a mixture, and Overlay::rewritten() says so. Reads are thread-safe.
+class SealedBytes {
+ public:
+  const ByteRange& range() const { return range_; }
+  // Fills `out` from `offset` of the file; within range().
+  absl::Status Read(uint64_t offset, absl::Span<char> out) const;
+
+ private:
+  friend class Overlay;
+  ByteRange range_;
+  std::vector<BlockRef> blocks_;  // from the one of range_.begin on; empty: in the file
+  std::shared_ptr<const OverlayFile> file_;
+};
 
 // A byte at `offset` < size() is the staged one where staged() has it, else the layer below's where
 // offset < below(), else zero. Bytes lie in blocks of the pool or, where it had no room, in a file.
@@ -45,8 +62,9 @@ class Overlay {
 
   // The end of the bytes that were written one after another from 0: they can be uploaded already.
   uint64_t sequential_end() const { return sequential_end_; }
-  // The range was read for an early upload; changes to it are remembered from now on.
-  void Seal(const ByteRange& range) { sealed_.Add(range); }
+  // The range is to be uploaded early; changes to it are remembered from now on. All of it must be
+  // staged.
+  SealedBytes Seal(const ByteRange& range);
   // What changed of a range after it was sealed.
   const RangeSet& rewritten() const { return rewritten_; }
   void ForgetSeals() {
@@ -62,6 +80,7 @@ class Overlay {
   absl::Status MakeRoom(const ByteRange& range);
   absl::Status StoreBytes(uint64_t offset, absl::Span<const char> bytes);
   void NoteChange(const ByteRange& range);
+  const BlockRef* Find(uint64_t index) const;  // null: not in memory
 
   BlockCache* const cache_;
   SpillArea* const spill_;
@@ -72,7 +91,7 @@ class Overlay {
   RangeSet sealed_;
   RangeSet rewritten_;
   absl::flat_hash_map<uint64_t, BlockRef> blocks_;
-  std::unique_ptr<OverlayFile> file_;
+  std::shared_ptr<OverlayFile> file_;
 };
 
 }  // namespace s3files

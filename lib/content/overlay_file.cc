@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -21,6 +23,23 @@ int OpenUnlinked(const std::string& directory) {
   const int named = mkostemp(name.data(), O_CLOEXEC);
   if (named >= 0) unlink(name.c_str());
   return named;
+}
+
+// What is reserved ahead doubles with what precedes it, up to this: a call a MiB would cost as much
+// as the bytes, and what a small file reserves in vain others may need.
+constexpr uint64_t kLargestStep = 8 << 20;
+
+int Allocate(int fd, uint64_t begin, uint64_t end) {
+  int result;
+  do {
+    result = posix_fallocate(fd, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
+  } while (result == EINTR);
+  return result;
+}
+
+uint64_t LargestFile() {
+  rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 }  // namespace
@@ -40,29 +59,49 @@ absl::StatusOr<std::unique_ptr<OverlayFile>> OverlayFile::Create(SpillArea* area
   return std::unique_ptr<OverlayFile>(new OverlayFile(area, fd));
 }
 
+OverlayFile::OverlayFile(SpillArea* area, int fd) : area_(area), fd_(fd), largest_(LargestFile()) {}
+
 OverlayFile::~OverlayFile() {
-  area_->bytes.fetch_sub(reserved_.total(), std::memory_order_relaxed);
+  area_->bytes.fetch_sub(written_.total(), std::memory_order_relaxed);
   close(fd_);
+}
+
+bool OverlayFile::ReserveAhead(uint64_t begin, uint64_t end) {
+  uint64_t run = 0;  // reserved bytes right before `begin`
+  for (const ByteRange& before : reserved_.Within({begin - std::min(begin, kLargestStep), begin})) {
+    if (before.end == begin) run = before.size();
+  }
+  const uint64_t until = std::min(begin + run, largest_);
+  if (until <= end || Allocate(fd_, begin, until) != 0) return false;
+  reserved_.Add({begin, until});
+  return true;
+}
+
+void OverlayFile::Truncate(uint64_t size) {
+  const ByteRange cut{size, UINT64_MAX};
+  if (!reserved_.Intersects(cut)) return;
+  for (const ByteRange& gone : written_.Within(cut)) {
+    area_->bytes.fetch_sub(gone.size(), std::memory_order_relaxed);
+  }
+  written_.Remove(cut);
+  // Where it fails the room stays ours, and the bytes in it are as undefined as if it were new.
+  if (ftruncate(fd_, static_cast<off_t>(size)) == 0) reserved_.Remove(cut);
 }
 
 absl::Status OverlayFile::Reserve(const ByteRange& range) {
   for (const ByteRange& missing : reserved_.Missing(range)) {
-    int result;
-    do {
-      result = posix_fallocate(fd_, static_cast<off_t>(missing.begin),
-                               static_cast<off_t>(missing.size()));
-    } while (result == EINTR);
-    if (result != 0) {
+    if (ReserveAhead(missing.begin, missing.end)) continue;
+    if (const int result = Allocate(fd_, missing.begin, missing.end); result != 0) {
       return Error(result, absl::StrCat("cannot spill ", missing.size(), " staged bytes to ",
                                         area_->directory, ": ", strerror(result)));
     }
     reserved_.Add(missing);
-    area_->bytes.fetch_add(missing.size(), std::memory_order_relaxed);
   }
   return absl::OkStatus();
 }
 
 absl::Status OverlayFile::Write(uint64_t offset, absl::Span<const char> bytes) {
+  const ByteRange range{offset, offset + bytes.size()};
   while (!bytes.empty()) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -70,6 +109,10 @@ absl::Status OverlayFile::Write(uint64_t offset, absl::Span<const char> bytes) {
     bytes.remove_prefix(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
   }
+  for (const ByteRange& fresh : written_.Missing(range)) {
+    area_->bytes.fetch_add(fresh.size(), std::memory_order_relaxed);
+  }
+  written_.Add(range);
   return absl::OkStatus();
 }
 

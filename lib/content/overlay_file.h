@@ -14,7 +14,7 @@
 
 namespace s3files {
 
-// Where overlays spill to, and how much lies there. Thread-safe.
+// Where overlays spill to, and how many staged bytes lie there. Thread-safe.
 struct SpillArea {
   std::string directory;  // empty = spilling is off
   std::atomic<uint64_t> bytes{0};
@@ -28,17 +28,25 @@ class OverlayFile {
   static absl::StatusOr<std::unique_ptr<OverlayFile>> Create(SpillArea* area);
   ~OverlayFile();
 
-  // Makes sure that a Write to `range` will not run out of space. ENOSPC.
+  // Makes sure that a Write to `range` will not run out of space; where writes follow each other,
+  // more than that is taken, if it can be had. ENOSPC.
   absl::Status Reserve(const ByteRange& range);
+  // The range is reserved.
   absl::Status Write(uint64_t offset, absl::Span<const char> bytes);
+  // Gives back what lies beyond `size`.
+  void Truncate(uint64_t size);
   absl::Status Read(uint64_t offset, absl::Span<char> out) const;
 
  private:
-  OverlayFile(SpillArea* area, int fd) : area_(area), fd_(fd) {}
+  OverlayFile(SpillArea* area, int fd);
+  // Allocates a run of blocks from `begin` to at least `end`, if that can be had.
+  bool ReserveAhead(uint64_t begin, uint64_t end);
 
   SpillArea* const area_;
   const int fd_;
-  RangeSet reserved_;
+  const uint64_t largest_;  // RLIMIT_FSIZE: beyond it there would be a signal
+  RangeSet reserved_;       // what the file has room for
+  RangeSet written_;        // counted in the area
 };
 
 }  // namespace s3files

@@ -14,7 +14,7 @@ bool Conflict(const RangeLock& a, const RangeLock& b) {
 void LockList::Set(const RangeLock& lock) {
   Pieces& pieces = held_[lock.owner];
   ByteRange range = lock.range;
-  auto it = pieces.upper_bound(range.begin);
+  auto it = pieces.lower_bound(range.begin);
   if (it != pieces.begin() && std::prev(it)->second.end >= range.begin) --it;
   // `it`: the first lock that overlaps the range or touches its begin.
   while (it != pieces.end() && it->first <= range.end) {

@@ -11,6 +11,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -270,6 +271,8 @@ class CurlTransport::IoThread {
 
  private:
   void Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Sleep();  // until a socket is ready or somebody wakes it
   void Run();
   bool Admit();  // false = stopping
   void Begin(Transfer* transfer);
@@ -286,6 +289,8 @@ class CurlTransport::IoThread {
   absl::Mutex mu_;
   std::deque<Transfer*> queue_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;   // since it last looked
+  bool asleep_ ABSL_GUARDED_BY(mu_) = false;  // or about to be, and nobody has called it yet
   std::thread thread_ ABSL_GUARDED_BY(mu_);
 
   // The io thread's own.
@@ -299,7 +304,7 @@ CurlTransport::IoThread::~IoThread() {
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
-    if (multi_ != nullptr) curl_multi_wakeup(multi_);
+    WakeLocked();
     thread = std::move(thread_);
   }
   if (thread.joinable()) thread.join();
@@ -324,12 +329,29 @@ void CurlTransport::IoThread::Submit(Transfer* transfer) {
   absl::MutexLock lock(&mu_);
   if (multi_ == nullptr) Start();
   queue_.push_back(transfer);
-  curl_multi_wakeup(multi_);
+  WakeLocked();
 }
 
 void CurlTransport::IoThread::Wake() {
   absl::MutexLock lock(&mu_);
-  if (multi_ != nullptr) curl_multi_wakeup(multi_);
+  WakeLocked();
+}
+
+// A wakeup is two system calls here and two there: only one who sleeps gets one.
+void CurlTransport::IoThread::WakeLocked() {
+  woken_ = true;
+  if (std::exchange(asleep_, false)) curl_multi_wakeup(multi_);
+}
+
+void CurlTransport::IoThread::Sleep() {
+  {
+    absl::MutexLock lock(&mu_);
+    asleep_ = !woken_;
+    if (!asleep_) return;
+  }
+  curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+  absl::MutexLock lock(&mu_);
+  asleep_ = false;
 }
 
 void CurlTransport::IoThread::Run() {
@@ -339,8 +361,7 @@ void CurlTransport::IoThread::Run() {
     curl_multi_perform(multi_, &running);
     ReapFinished();
     if (!waiting_.empty() && active_.size() < max_active_) continue;
-    // What is queued was announced by a wakeup, which makes this return at once.
-    curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+    Sleep();
   }
 }
 
@@ -348,6 +369,7 @@ bool CurlTransport::IoThread::Admit() {
   {
     absl::MutexLock lock(&mu_);
     if (stopping_) return false;
+    woken_ = false;
     waiting_.insert(waiting_.end(), queue_.begin(), queue_.end());
     queue_.clear();
   }

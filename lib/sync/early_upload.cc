@@ -1,6 +1,7 @@
 #include "lib/sync/early_upload.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "lib/base/clock.h"
@@ -17,15 +18,14 @@ constexpr int64_t kAbortPatienceNs = 20'000'000'000;
 
 class EarlyUpload::Source final : public ByteSource {
  public:
-  Source(const Content* content, ByteRange range) : content_(content), range_(range) {}
-  uint64_t size() const override { return range_.size(); }
+  explicit Source(const SealedBytes* bytes) : bytes_(bytes) {}
+  uint64_t size() const override { return bytes_->range().size(); }
   absl::Status Read(uint64_t offset, absl::Span<char> out) override {
-    return content_->ReadSealed(range_.begin + offset, out);
+    return bytes_->Read(bytes_->range().begin + offset, out);
   }
 
  private:
-  const Content* const content_;
-  const ByteRange range_;
+  const SealedBytes* const bytes_;
 };
 
 void EarlyUpload::Advance() {
@@ -37,7 +37,8 @@ void EarlyUpload::Advance() {
     const uint64_t size = StreamingPartSize(next_number_, policy_, store_->capabilities());
     if (end < scheduled_end_ + size) return;
     const ByteRange range{scheduled_end_, scheduled_end_ + size};
-    content_->Seal(range);
+    std::optional<SealedBytes> bytes = content_->Seal(range);
+    if (!bytes.has_value()) return;  // cut off or frozen meanwhile
     scheduled_end_ = range.end;
     const uint32_t number = next_number_++;
     if (!started_) {
@@ -46,16 +47,18 @@ void EarlyUpload::Advance() {
       executor_->Submit([self = shared_from_this()] { self->Start(); });
     }
     if (upload_id_.empty()) {
-      waiting_.emplace_back(number, range);
+      waiting_.emplace_back(number, *std::move(bytes));
     } else {
-      SubmitPart(number, range);
+      SubmitPart(number, *std::move(bytes));
     }
   }
 }
 
-void EarlyUpload::SubmitPart(uint32_t number, ByteRange range) {
+void EarlyUpload::SubmitPart(uint32_t number, SealedBytes bytes) {
   ++pending_;
-  executor_->Submit([self = shared_from_this(), number, range] { self->Upload(number, range); });
+  executor_->Submit([self = shared_from_this(), number, bytes = std::move(bytes)]() mutable {
+    self->Upload(number, std::move(bytes));
+  });
 }
 
 void EarlyUpload::Start() {
@@ -64,7 +67,7 @@ void EarlyUpload::Start() {
   if (id.ok()) {
     upload_id_ = *std::move(id);
     if (!over_) {
-      for (const auto& [number, range] : waiting_) SubmitPart(number, range);
+      for (auto& [number, bytes] : waiting_) SubmitPart(number, std::move(bytes));
     }
   } else {
     over_ = true;  // the commit will try again, and report
@@ -73,17 +76,19 @@ void EarlyUpload::Start() {
   EndTask();
 }
 
-void EarlyUpload::Upload(uint32_t number, ByteRange range) {
+void EarlyUpload::Upload(uint32_t number, SealedBytes bytes) {
   std::string upload_id;
   {
     absl::MutexLock lock(&mu_);
     upload_id = upload_id_;
   }
-  Source source(content_.get(), range);
+  Source source(&bytes);
   CallContext call;
   call.cancel = parts_token_;
   absl::StatusOr<UploadedPart> part =
       store_->UploadPart(call, request_.key, upload_id, number, source);
+  const ByteRange range = bytes.range();
+  bytes = SealedBytes();  // whoever waits for the end finds its memory free
   absl::MutexLock lock(&mu_);
   if (part.ok()) done_.push_back({range, *std::move(part)});
   EndTask();

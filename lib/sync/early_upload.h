@@ -59,8 +59,8 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
  private:
   class Source;
   void Start();
-  void Upload(uint32_t number, ByteRange range);
-  void SubmitPart(uint32_t number, ByteRange range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Upload(uint32_t number, SealedBytes bytes);
+  void SubmitPart(uint32_t number, SealedBytes bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SubmitAbort() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndTask() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Abandon();
@@ -81,8 +81,8 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
   std::string upload_id_ ABSL_GUARDED_BY(mu_);
   uint64_t scheduled_end_ ABSL_GUARDED_BY(mu_) = 0;
   uint32_t next_number_ ABSL_GUARDED_BY(mu_) = 1;
-  int pending_ ABSL_GUARDED_BY(mu_) = 0;                                      // tasks
-  std::vector<std::pair<uint32_t, ByteRange>> waiting_ ABSL_GUARDED_BY(mu_);  // for the upload id
+  int pending_ ABSL_GUARDED_BY(mu_) = 0;                                        // tasks
+  std::vector<std::pair<uint32_t, SealedBytes>> waiting_ ABSL_GUARDED_BY(mu_);  // for the upload id
   std::vector<Part> done_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -138,8 +138,9 @@ TEST_F(HppTest, IdentityAndUmaskMakeNewFiles) {
   who.uid = 7;
   who.gid = 8;
   who.groups = {9, 10};
-  fs_.open("a", kNew, 0666, call().as(who).umask(027)).close();
-  const s3files::attributes attr = fs_.stat("a");
+  fs_.mkdir("d", 0777, call().umask(0));
+  fs_.open("d/a", kNew, 0666, call().as(who).umask(027)).close();
+  const s3files::attributes attr = fs_.stat("d/a");
   EXPECT_EQ(attr.uid, 7u);
   EXPECT_EQ(attr.gid, 8u);
   EXPECT_EQ(attr.mode, 0640u);

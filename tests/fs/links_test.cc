@@ -1,4 +1,4 @@
-// Paths as the kernel goes them: symlinks, "..", trailing slashes.
+// [N10] Paths as the kernel goes them: symlinks, "..", trailing slashes.
 #include <cerrno>
 
 #include "lib/base/errors.h"

@@ -8,7 +8,8 @@
 #include <map>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "lib/base/clock.h"
 #include "lib/base/errors.h"
@@ -80,7 +81,7 @@ RangeLock AnyLock() {
 RC_GTEST_PROP(LockTableModelTest, RangesAreAsAModelThatKeepsALockAByte, ()) {
   LockTable table;
   Model model;
-  const auto inode = std::make_shared<Inode>(1, FileType::kFile);
+  const auto inode = std::make_shared<Inode>(1, 0, FileType::kFile);
   for (int steps = *rc::gen::inRange(1, 60); steps > 0; --steps) {
     const RangeLock lock = AnyLock();
     const std::optional<uint64_t> conflict = model.FirstConflict(lock);
@@ -105,6 +106,21 @@ RC_GTEST_PROP(LockTableModelTest, RangesAreAsAModelThatKeepsALockAByte, ()) {
   }
 }
 
+TEST(LockListTest, WhatBecomesOfOneTypeIsOneLock) {
+  LockList list;
+  const RangeLock all{Named(2), kExclusive, kAll};
+  list.Set({Named(1), kShared, {0, 4}});
+  list.Set({Named(1), kExclusive, {4, 8}});
+  list.Set({Named(1), kShared, {8, 12}});
+  EXPECT_EQ(list.FirstConflict(all)->range, (ByteRange{0, 4}));
+  list.Set({Named(1), kShared, {4, 8}});
+  EXPECT_EQ(list.FirstConflict(all)->range, (ByteRange{0, 12}));
+  list.Set({Named(1), kNone, {2, 3}});
+  EXPECT_EQ(list.FirstConflict(all)->range, (ByteRange{0, 2}));
+  list.Set({Named(1), kNone, kAll});
+  EXPECT_TRUE(list.empty());
+}
+
 // ---- Waiting -----------------------------------------------------------------------------------
 
 class LockTableTest : public testing::Test {
@@ -115,19 +131,27 @@ class LockTableTest : public testing::Test {
     template <typename Body>
     explicit Request(Body body)
         : thread_([this, body] {
-            status_ = body();
-            done_.Notify();
+            const int result = ErrnoOf(body());
+            absl::MutexLock lock(&mu_);
+            result_ = result;
           }) {}
     ~Request() { thread_.join(); }
-    bool done() const { return done_.HasBeenNotified(); }
-    int Result() {
-      return done_.WaitForNotificationWithTimeout(absl::Seconds(30)) ? ErrnoOf(status_) : -1;
+    bool done() const {
+      absl::MutexLock lock(&mu_);
+      return result_ != kNotYet;
+    }
+    int Result() const {
+      absl::MutexLock lock(&mu_);
+      auto is_there = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return result_ != kNotYet; };
+      mu_.AwaitWithTimeout(absl::Condition(&is_there), absl::Seconds(30));
+      return result_;
     }
 
    private:
-    absl::Notification done_;
-    absl::Status status_;
-    std::thread thread_;
+    static constexpr int kNotYet = -1;
+    mutable absl::Mutex mu_;
+    int result_ ABSL_GUARDED_BY(mu_) = kNotYet;
+    std::thread thread_;  // the last: it uses the others
   };
 
   int Try(LockOwner owner, LockType type, ByteRange range = kAll) {
@@ -154,8 +178,8 @@ class LockTableTest : public testing::Test {
   }
 
   LockTable table_;
-  const InodePtr file_ = std::make_shared<Inode>(1, FileType::kFile);
-  const InodePtr other_ = std::make_shared<Inode>(2, FileType::kFile);
+  const InodePtr file_ = std::make_shared<Inode>(1, 0, FileType::kFile);
+  const InodePtr other_ = std::make_shared<Inode>(2, 0, FileType::kFile);
 };
 
 TEST_F(LockTableTest, WaitsUntilWhatIsInTheWayIsReleased) {

@@ -28,6 +28,9 @@ STAT_TYPE, STAT_SIZE = 1 << 0, 1 << 1
 STAT_LISTED, STAT_ALL = 0x143, 0x1FF
 CLOSE_DISCARD = 1 << 0
 RENAME_NOREPLACE = 1 << 0
+NOFOLLOW = 1 << 0
+SET_MODE, SET_UID, SET_GID, SET_SIZE, SET_MTIME, SET_MTIME_NOW, SET_ATIME, SET_ATIME_NOW = (
+    1 << n for n in range(8))
 LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE = 0, 1, 2
 LOCK_WAIT = 1 << 0
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
@@ -170,6 +173,20 @@ class StatusInfo(Sized):
     ]
 
 
+class SetAttributes(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("set", c_uint32),
+        ("mode", c_uint32),
+        ("uid", c_uint32),
+        ("gid", c_uint32),
+        ("reserved", c_uint32),
+        ("size", c_uint64),
+        ("mtime_ns", c_int64),
+        ("atime_ns", c_int64),
+    ]
+
+
 class Dirent(Sized):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -206,6 +223,17 @@ SIGNATURES = {
     "s3f_stat": (
         c_int, [POINTER(Attributes), FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
     "s3f_fstat": (c_int, [POINTER(Attributes), Handle, c_uint32, CallPointer]),
+    "s3f_setattr": (
+        c_int, [FS, Handle, Path, c_uint32, POINTER(SetAttributes), CallPointer]),
+    "s3f_access": (c_int, [FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
+    "s3f_getxattr": (
+        c_int64, [c_void_p, c_size_t, FS, Handle, Path, c_uint32, c_char_p, CallPointer]),
+    "s3f_listxattr": (c_int64, [c_void_p, c_size_t, FS, Handle, Path, c_uint32, CallPointer]),
+    "s3f_setxattr": (
+        c_int, [FS, Handle, Path, c_uint32, c_char_p, c_char_p, c_size_t, CallPointer]),
+    "s3f_removexattr": (c_int, [FS, Handle, Path, c_uint32, c_char_p, CallPointer]),
+    "s3f_symlink": (c_int, [c_char_p, FS, Handle, Path, CallPointer]),
+    "s3f_readlink": (c_int64, [c_void_p, c_size_t, FS, Handle, Path, CallPointer]),
     "s3f_open": (c_int, [POINTER(Handle), FS, Handle, Path, c_uint32, c_uint32, CallPointer]),
     "s3f_pread": (c_int64, [c_void_p, c_size_t, c_uint64, Handle, CallPointer]),
     "s3f_pwrite": (c_int64, [Handle, c_void_p, c_size_t, c_uint64, CallPointer]),

@@ -1,6 +1,7 @@
 """FileSystem: os and os.path over a bucket."""
 
 import contextlib
+import errno
 import os
 import stat as stat_bits
 import warnings
@@ -21,7 +22,7 @@ _BATCH = 64  # entries a readdir call
 
 @dataclass(frozen=True)
 class Stat:
-    """As os.stat_result, with what S3 adds. There is one time: access and change are mtime too."""
+    """As os.stat_result, with what S3 adds."""
 
     st_mode: int
     st_ino: int
@@ -30,6 +31,9 @@ class Stat:
     st_gid: int
     st_size: int
     st_mtime_ns: int
+    st_ctime_ns: int  # the last change made or seen here
+    st_atime_ns: int  # as set by utime while the file system is open, else st_mtime_ns
+    st_blocks: int
     etag: str  # of the committed bytes; "" where there are none
     version_id: str  # "" where the bucket has no versions
 
@@ -37,13 +41,13 @@ class Stat:
     def st_mtime(self) -> float:
         return self.st_mtime_ns / 1e9
 
-    st_atime = st_ctime = st_mtime
+    @property
+    def st_ctime(self) -> float:
+        return self.st_ctime_ns / 1e9
 
     @property
-    def st_atime_ns(self) -> int:
-        return self.st_mtime_ns
-
-    st_ctime_ns = st_atime_ns
+    def st_atime(self) -> float:
+        return self.st_atime_ns / 1e9
 
 
 @dataclass(frozen=True)
@@ -185,11 +189,74 @@ class FileSystem:
         """
         return _io.open_file(self, path, mode, buffering, encoding, errors, newline)
 
-    def stat(self, path) -> Stat:
+    def stat(self, path, *, follow_symlinks: bool = True) -> Stat:
         """Attributes; this file system's staged changes are seen at once."""
         attr = _abi.Attributes()
-        lib.s3f_stat(attr, self._pointer(), None, encode(path), 0, _abi.STAT_ALL, None)
+        lib.s3f_stat(attr, self._pointer(), None, encode(path), _flags(follow_symlinks),
+                     _abi.STAT_ALL, None)
         return _stat(attr)
+
+    def lstat(self, path) -> Stat:
+        """As stat, of a symlink itself."""
+        return self.stat(path, follow_symlinks=False)
+
+    def chmod(self, path, mode: int, *, follow_symlinks: bool = True) -> None:
+        self._change(path, follow_symlinks, _abi.SET_MODE, mode=stat_bits.S_IMODE(mode))
+
+    def chown(self, path, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        """As os.chown: -1 leaves the owner or the group as it is."""
+        what = (_abi.SET_UID if uid != -1 else 0) | (_abi.SET_GID if gid != -1 else 0)
+        self._change(path, follow_symlinks, what, uid=max(uid, 0), gid=max(gid, 0))
+
+    def utime(self, path, times=None, *, ns=None, follow_symlinks: bool = True) -> None:
+        """As os.utime: (atime, mtime) in seconds or, as `ns`, in nanoseconds; neither: now."""
+        if times is not None and ns is not None:
+            raise ValueError("utime: times and ns exclude each other")
+        if times is not None:
+            ns = tuple(int(time * 1_000_000_000) for time in times)
+        if ns is None:
+            self._change(path, follow_symlinks, _abi.SET_ATIME_NOW | _abi.SET_MTIME_NOW)
+        else:
+            self._change(path, follow_symlinks, _abi.SET_ATIME | _abi.SET_MTIME,
+                         atime_ns=ns[0], mtime_ns=ns[1])
+
+    def truncate(self, path, length: int) -> None:
+        self._change(path, True, _abi.SET_SIZE, size=length)
+
+    def access(self, path, mode: int = os.F_OK) -> bool:
+        """Whether `path` exists and may be used so; with an identity only where one is forced."""
+        try:
+            lib.s3f_access(self._pointer(), None, encode(path), 0, mode, None)
+        except (PermissionError, FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def symlink(self, target, path) -> None:
+        """Makes `path` a symlink to `target`, which is resolved inside the file system."""
+        lib.s3f_symlink(encode(target), self._pointer(), None, encode(path), None)
+
+    def readlink(self, path) -> str:
+        target = create_string_buffer(4096)
+        size = lib.s3f_readlink(target, len(target), self._pointer(), None, encode(path), None)
+        return os.fsdecode(target.raw[:size])
+
+    # Extended attributes: "user.NAME" is the object's user metadata x-amz-meta-NAME
+
+    def getxattr(self, path, name: str) -> bytes:
+        return self._sized(lambda out, size: lib.s3f_getxattr(
+            out, size, self._pointer(), None, encode(path), 0, encode(name), None))
+
+    def listxattr(self, path) -> List[str]:
+        names = self._sized(lambda out, size: lib.s3f_listxattr(
+            out, size, self._pointer(), None, encode(path), 0, None))
+        return [os.fsdecode(name) for name in names.split(b"\0")[:-1]]
+
+    def setxattr(self, path, name: str, value: bytes) -> None:
+        lib.s3f_setxattr(
+            self._pointer(), None, encode(path), 0, encode(name), bytes(value), len(value), None)
+
+    def removexattr(self, path, name: str) -> None:
+        lib.s3f_removexattr(self._pointer(), None, encode(path), 0, encode(name), None)
 
     def exists(self, path) -> bool:
         """Whether there is something at `path`; raises only where that cannot be told."""
@@ -313,6 +380,21 @@ class FileSystem:
         lib.s3f_fs_stats(raw, self._pointer())
         return {name: getattr(raw, name) for name in raw.NAMES}
 
+    def _change(self, path, follow_symlinks, what, **members):
+        change = _abi.SetAttributes(set=what, **members)
+        lib.s3f_setattr(
+            self._pointer(), None, encode(path), _flags(follow_symlinks), change, None)
+
+    @staticmethod
+    def _sized(ask):
+        while True:
+            out = create_string_buffer(max(ask(None, 0), 1))
+            try:
+                return out.raw[:ask(out, len(out))]
+            except OSError as error:
+                if error.errno != errno.ERANGE:  # it grew meanwhile
+                    raise
+
     # What files need
 
     def _pointer(self):
@@ -392,6 +474,10 @@ class _Scan:
             self.close()
 
 
+def _flags(follow_symlinks):
+    return 0 if follow_symlinks else _abi.NOFOLLOW
+
+
 def _option(value):
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -407,6 +493,9 @@ def _stat(attr) -> Stat:
         st_gid=attr.gid,
         st_size=attr.size,
         st_mtime_ns=attr.mtime_ns,
+        st_ctime_ns=attr.ctime_ns,
+        st_atime_ns=attr.atime_ns,
+        st_blocks=attr.blocks,
         etag=_abi.decode(attr.etag),
         version_id=_abi.decode(attr.version_id),
     )

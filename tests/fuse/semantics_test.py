@@ -407,6 +407,7 @@ def _lock_and_tell(path, waiting, result, kind):
 def test_waiting_for_a_lock(mount, kind, end):
     path = mount.path / "file"
     path.write_bytes(b"bytes")
+    (mount.path / "another").write_bytes(b"bytes")  # closing a lock's file would release it
     context = multiprocessing.get_context("fork")
     waiters = []
     with open(path, "r+b") as file:
@@ -419,7 +420,7 @@ def test_waiting_for_a_lock(mount, kind, end):
             waiters.append((process, waiting, result))
         for process, waiting, _ in waiters:
             assert waiting.wait(60)
-        assert path.read_bytes() == b"bytes"
+        assert (mount.path / "another").read_bytes() == b"bytes"
         for process, _, result in waiters:
             wait_until_blocked(process.pid)
             if end == "signal":

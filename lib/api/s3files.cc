@@ -446,11 +446,8 @@ int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to
                  [&](const CallContext& context, FileSystem& files) -> absl::Status {
                    S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, to_at));
                    if (to == nullptr) return Missing("to");
-                   if ((flags & ~uint32_t{S3F_RENAME_NOREPLACE}) != 0) {
-                     return Error(EINVAL, "unknown flag");
-                   }
                    return files.Rename(context, s3files::AtOf(from_at), from, s3files::AtOf(to_at),
-                                       to, flags == 0);
+                                       to, flags);
                  });
 }
 

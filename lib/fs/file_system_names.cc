@@ -28,6 +28,14 @@ absl::Status FileSystem::MakeDirectory(const CallContext& call, const Handle* at
   PutRequest put;
   put.key = names_.ChildKey(place.directory, place.name) + "/";
   S3FILES_RETURN_IF_ERROR(CheckKeyLength(put.key));
+  std::optional<HoldPlace> hold;  // the directory that it is made in keeps its key
+  do {
+    hold.reset();
+    put.key = names_.ChildKey(place.directory, place.name) + "/";
+    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, put.key));
+    hold.emplace(place.directory);
+  } while (names_.MoveAround(put.key).directory != nullptr ||
+           names_.ChildKey(place.directory, place.name) + "/" != put.key);
   StoreAttributes(attributes, &put.metadata);
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(put.precondition,
@@ -50,6 +58,16 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
                                          absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChange());
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(at, path));
+  while (true) {
+    bool again = false;
+    const absl::Status status = RemoveDirectoryAt(call, place, &again);
+    if (!again) return status;
+    S3FILES_RETURN_IF_ERROR(call.Check("removing a directory"));
+  }
+}
+
+absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, const Place& place,
+                                           bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
   if (inode->type != FileType::kDirectory) {
@@ -57,6 +75,11 @@ absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* 
   }
   if (inode == names_.lost_and_found()) {
     return Error(EBUSY, absl::StrCat("/", kLostAndFound, " cannot be removed, its files can"));
+  }
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
+  if (Recall(place) != inode) {  // renamed before it was busy
+    *again = true;
+    return absl::OkStatus();
   }
   S3FILES_RETURN_IF_ERROR(importer_.CheckEmpty(call, inode));
   const std::string key = names_.DirectoryKey(inode);
@@ -92,7 +115,7 @@ absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at, absl:
 
 absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, FindFile(call, place, Freshness::kRecent));
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
   if (Recall(place) != inode) {  // the name was given to another before it was busy
     *again = true;
     return absl::OkStatus();
@@ -123,57 +146,70 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, const Place& place, b
 
 absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
                                 absl::string_view from, const Handle* to_at, absl::string_view to,
-                                bool replace) {
+                                uint32_t flags) {
   S3FILES_RETURN_IF_ERROR(CheckChange());
-  S3FILES_ASSIGN_OR_RETURN(const Place source_place, Resolve(from_at, from));
-  S3FILES_ASSIGN_OR_RETURN(const Place target_place, Resolve(to_at, to));
-  if (source_place.inode == names_.root() || target_place.inode != nullptr) {
-    return Error(EBUSY, "the root cannot be renamed or replaced");
-  }
-  if (target_place.must_be_directory) {
-    return Error(ENOTDIR, "files are renamed, and " + Describe(target_place) + "/ cannot name one");
+  if ((flags & ~(kRenameNoReplace | kRenameExchange)) != 0 ||
+      flags == (kRenameNoReplace | kRenameExchange)) {
+    return Error(EINVAL, "rename flags: an unknown one, or NOREPLACE with EXCHANGE");
   }
   while (true) {
+    S3FILES_ASSIGN_OR_RETURN(const Place source_place, Resolve(from_at, from));
+    S3FILES_ASSIGN_OR_RETURN(const Place target_place, Resolve(to_at, to));
+    if (source_place.inode == names_.root() || target_place.inode != nullptr) {
+      return Error(EBUSY, "the root cannot be renamed or replaced");
+    }
     bool again = false;
-    const absl::Status status = RenameAt(call, source_place, target_place, replace, &again);
+    const absl::Status status = RenameAt(call, source_place, target_place, flags, &again);
     if (!again) return status;
     S3FILES_RETURN_IF_ERROR(call.Check("renaming a file"));
   }
 }
 
+absl::StatusOr<std::pair<BusyInode, BusyInode>> FileSystem::AcquireBoth(const CallContext& call,
+                                                                        const InodePtr& a,
+                                                                        const InodePtr& b) {
+  const bool a_first = a->ino < b->ino;
+  S3FILES_ASSIGN_OR_RETURN(BusyInode first, BusyInode::Acquire(call, a_first ? a : b));
+  S3FILES_ASSIGN_OR_RETURN(BusyInode second, BusyInode::Acquire(call, a_first ? b : a));
+  return std::pair<BusyInode, BusyInode>(std::move(first), std::move(second));
+}
+
 absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, const Place& to,
-                                  bool replace, bool* again) {
+                                  uint32_t flags, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr source, Find(call, from, Freshness::kRecent));
+  if ((flags & kRenameExchange) != 0) return ExchangeFiles(call, source, from, to, again);
   if (source->type == FileType::kDirectory) {
-    return Error(ENOTSUP,
-                 "0.1 renames files; to move a directory, make the new one and rename "
-                 "its files");
+    return RenameDirectory(call, source, from, to, flags, again);
+  }
+  if (to.must_be_directory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(from), " is a file, and ", Describe(to),
+                                       "/ cannot name one"));
   }
   if (to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
   S3FILES_ASSIGN_OR_RETURN(InodePtr target, importer_.LookupToCreate(call, to.directory, to.name));
   if (target == source) return absl::OkStatus();
-  if (target != nullptr && !replace) {
+  if (target != nullptr && (flags & kRenameNoReplace) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
   }
   if (target != nullptr && target->type == FileType::kDirectory) {
     return Error(EISDIR, absl::StrCat(Describe(to), " is a directory"));
   }
 
+  const std::string target_key = names_.ChildKey(to.directory, to.name);
+  S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(source)));
+  S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, target_key));
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   if (is_free) target = names_.Bind(to.directory, to.name, FileType::kFile);
 
   DeferredEvents events(events_);
-  // Both busy, the lower number first, so that two renames cannot wait for each other.
-  const bool source_first = source->ino < target->ino;
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode first,
-                           BusyInode::Acquire(call, source_first ? source : target));
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode second,
-                           BusyInode::Acquire(call, source_first ? target : source));
+  S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
   // The names may have changed before both were busy.
-  *again = Recall(from) != source || Recall(to) != target;
+  *again = Recall(from) != source || Recall(to) != target ||
+           names_.MoveAround(source).directory != nullptr ||
+           names_.MoveAround(target).directory != nullptr;
   if (is_free) {
     absl::MutexLock lock(&target->mu);
     *again = *again || target->content != nullptr;

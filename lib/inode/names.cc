@@ -111,6 +111,14 @@ InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::s
   return displaced;
 }
 
+void Names::Exchange(const InodePtr& a, const InodePtr& b) {
+  absl::MutexLock lock(&mu_);
+  a->parent->children[a->name] = b;
+  b->parent->children[b->name] = a;
+  std::swap(a->parent, b->parent);
+  std::swap(a->name, b->name);
+}
+
 std::string Names::PathLocked(const Inode& inode) const {
   if (inode.parent == nullptr) return "";
   const std::string above = PathLocked(*inode.parent);
@@ -139,8 +147,12 @@ std::string Names::DirectoryKey(const InodePtr& directory) const {
 
 bool Names::IsWithin(const InodePtr& inode, const InodePtr& directory) const {
   absl::ReaderMutexLock lock(&mu_);
-  for (const Inode* node = inode.get(); node != nullptr; node = node->parent.get()) {
-    if (node == directory.get()) return true;
+  return WithinLocked(inode.get(), directory.get());
+}
+
+bool Names::WithinLocked(const Inode* inode, const Inode* directory) const {
+  for (const Inode* node = inode; node != nullptr; node = node->parent.get()) {
+    if (node == directory) return true;
   }
   return false;
 }

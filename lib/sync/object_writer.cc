@@ -111,9 +111,7 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key,       job.metadata, job.expected, {job.source, nullptr},
-                 job.commit_id, nullptr};
-  if (job.source->size > can.largest_copy) return Write(call, write);
+  if (job.source->size > can.largest_copy) return Rewrite(call, job);
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kCopy));
@@ -129,11 +127,26 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   request.key = job.key;
   request.precondition = precondition;
   request.metadata = job.metadata;
-  request.commit_id = job.commit_id;
+  if (job.metadata) request.commit_id = job.commit_id;
   absl::StatusOr<Stamp> stamp = store_->Copy(call, request);
   // A store that cannot copy this one gets the bytes through us.
-  if (ErrnoOf(stamp.status()) == ENOTSUP) return Write(call, write);
+  if (ErrnoOf(stamp.status()) == ENOTSUP) return Rewrite(call, job);
   return stamp;
+}
+
+// In parts, which the store copies where it can.
+absl::StatusOr<Stamp> ObjectWriter::Rewrite(const CallContext& call, const CopyJob& job) {
+  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr};
+  if (job.metadata) {
+    write.metadata = *job.metadata;
+  } else {
+    S3FILES_ASSIGN_OR_RETURN(ObjectInfo info, store_->Head(call, job.source->key));
+    if (job.source->version.known() && info.stamp.version != job.source->version) {
+      return Error(ESTALE, job.source->key + " changed in the store before it was copied");
+    }
+    write.metadata = std::move(info.metadata);
+  }
+  return Write(call, write);
 }
 
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {

@@ -34,7 +34,8 @@ class Worker {
       case 0:
         return Note(host_.fs().Unlink(call_, nullptr, Path()));
       case 1:
-        return Note(host_.fs().Rename(call_, nullptr, Path(), nullptr, Path(), Below(2) == 0));
+        return Note(host_.fs().Rename(call_, nullptr, Path(), nullptr, Path(),
+                                      Below(2) == 0 ? 0u : uint32_t{kRenameNoReplace}));
       case 2:
         return Note(host_.fs().Stat(call_, nullptr, Path(), kInfoNeedsHead).status());
       case 3:

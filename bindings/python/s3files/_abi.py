@@ -28,6 +28,7 @@ STAT_TYPE, STAT_SIZE = 1 << 0, 1 << 1
 STAT_LISTED, STAT_ALL = 0x43, 0x7F
 CLOSE_DISCARD = 1 << 0
 RENAME_NOREPLACE = 1 << 0
+RENAME_EXCHANGE = 1 << 1
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
                5: "unconditional"}
 STATES = {0: "clean", 1: "staged", 2: "committing", 3: "failed", 4: "conflict"}

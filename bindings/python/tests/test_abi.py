@@ -19,7 +19,7 @@ STRUCTS = {
 }
 CONSTANTS = ["O_READ", "O_WRITE", "O_CREATE", "O_EXCL", "O_TRUNC", "O_APPEND", "O_DIRECTORY",
              "TYPE_FILE", "TYPE_DIRECTORY", "TYPE_SYMLINK", "STAT_TYPE", "STAT_SIZE", "STAT_LISTED",
-             "STAT_ALL", "CLOSE_DISCARD", "RENAME_NOREPLACE"]
+             "STAT_ALL", "CLOSE_DISCARD", "RENAME_NOREPLACE", "RENAME_EXCHANGE"]
 
 
 def test_the_table_has_every_function():

@@ -119,10 +119,12 @@ Names::Move Names::MoveOf(const InodePtr& directory) const {
 bool Names::KeepsMove(const InodePtr& directory) const {
   if (move_count_.load(std::memory_order_acquire) == 0) return false;
   absl::ReaderMutexLock lock(&mu_);
-  return std::any_of(moves_.begin(), moves_.end(), [&](const MoveEntry& move) {
-    return move.phase != MovePhase::kDeclared &&
-           WithinLocked(move.directory.get(), directory.get());
-  });
+  for (const MoveEntry& move : moves_) {
+    if (move.phase != MovePhase::kDeclared && WithinLocked(move.directory.get(), directory.get())) {
+      return true;
+    }
+  }
+  return false;
 }
 
 absl::Status Names::DeclareMove(const CallContext& call, const InodePtr& directory,

@@ -1,4 +1,4 @@
-// Renames of directories: [N4] of SEMANTICS.md; and exchanges of files: [N9].
+// Renames of directories: [N4] of SEMANTICS.md.
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -113,6 +113,21 @@ TEST_F(DirectoryRenameTest, N2TheDirectoryThatItLeavesStays) {
   ASSERT_TRUE(host_.Rename("p/old", "new").ok());
   EXPECT_EQ(bucket_.Keys(), (Names{"new/0", "new/1", "new/2", "p/"}));
   EXPECT_EQ(other_.List("/"), (Names{"new", "p"}));
+}
+
+// [N2] Also where what else it holds goes while the rename is staged.
+TEST_F(DirectoryRenameTest, N2TheDirectoryStaysWhoeverLeavesLast) {
+  bucket_.Put("p/old/f", "");
+  bucket_.Put("p/g", "");
+  ASSERT_TRUE(staged_.Rename("p/old", "new").ok());
+  ASSERT_TRUE(staged_.Unlink("p/g").ok());
+  EXPECT_TRUE(staged_.List("p").empty());
+  ASSERT_TRUE(staged_.Commit("/").ok());
+  EXPECT_EQ(bucket_.Keys(), (Names{"new/f", "p/"}));
+  bucket_.Put("p/x/f", "");
+  ASSERT_TRUE(staged_.Rename("p/x", "x").ok());
+  ASSERT_TRUE(staged_.RemoveDirectory("p").ok()) << "which has the rename finished first";
+  EXPECT_EQ(bucket_.Keys(), (Names{"new/f", "x/f"}));
 }
 
 // [N4] Staged: the file side shows the new name at once, the store the old one until the commit.
@@ -574,94 +589,6 @@ TEST(DirectoryRenameStores, N4ReadersNeverNotice) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(reads.load(), 0);
   EXPECT_EQ(bucket.Keys().size(), size_t{kFiles});
-}
-
-// [N9]
-class ExchangeTest : public DirectoryRenameTest {
- protected:
-  absl::Status Exchange(Host& host, absl::string_view a, absl::string_view b) {
-    return host.fs().Rename(host.call, nullptr, a, nullptr, b, kRenameExchange);
-  }
-};
-
-TEST_F(ExchangeTest, N9CommittedFilesChangePlaces) {
-  bucket_.Put("a", "1");
-  bucket_.Put("d/b", Noise(3 * kBlockSize));
-  std::unique_ptr<Handle> a = host_.Open("a", kOpenRead | kOpenWrite);
-  std::unique_ptr<Handle> b = host_.Open("d/b");
-  host_.store().Run(
-      Op::kCopy, [&] { EXPECT_EQ(other_.List("d"), Names{"b"}) << "hidden"; }, FaultyStore::kAfter);
-  ASSERT_TRUE(Exchange(host_, "a", "d/b").ok());
-  EXPECT_EQ(Contents(), (Names{"a=" + Noise(3 * kBlockSize), "d/b=1"}));
-  EXPECT_EQ(host_.Read(*a), "1");
-  EXPECT_EQ(host_.Read(*b), Noise(3 * kBlockSize));
-  ASSERT_TRUE(host_.Append(*a, "+").ok());
-  EXPECT_TRUE(host_.Close(std::move(a)).ok());
-  EXPECT_TRUE(host_.Close(std::move(b)).ok());
-  EXPECT_EQ(bucket_.Get("d/b"), "1+");
-  EXPECT_EQ(host_.ReadFile("a"), Noise(3 * kBlockSize));
-}
-
-TEST_F(ExchangeTest, N9StagedFilesOnlySwapNames) {
-  std::unique_ptr<Handle> a = host_.Create("a");
-  std::unique_ptr<Handle> b = host_.Create("b");
-  ASSERT_TRUE(host_.Write(*a, 0, "1").ok());
-  ASSERT_TRUE(host_.Write(*b, 0, "2").ok());
-  host_.Requests();
-  ASSERT_TRUE(Exchange(host_, "a", "b").ok());
-  EXPECT_EQ(host_.Requests(), "");
-  EXPECT_TRUE(host_.Close(std::move(a)).ok());
-  EXPECT_TRUE(host_.Close(std::move(b)).ok());
-  EXPECT_EQ(Contents(), (Names{"a=2", "b=1"}));
-}
-
-TEST_F(ExchangeTest, N9ItsErrors) {
-  bucket_.Put("a", "1");
-  bucket_.Put("d/b", "2");
-  EXPECT_EQ(ErrnoOf(Exchange(host_, "a", "none")), ENOENT);
-  EXPECT_EQ(ErrnoOf(Exchange(host_, "a", "d")), ENOTSUP);
-  EXPECT_EQ(ErrnoOf(Exchange(host_, "d", "a")), ENOTSUP);
-  EXPECT_TRUE(Exchange(host_, "a", "a").ok());
-  EXPECT_EQ(ErrnoOf(host_.fs().Rename(host_.call, nullptr, "a", nullptr, "d/b",
-                                      kRenameExchange | kRenameNoReplace)),
-            EINVAL);
-  EXPECT_EQ(Contents(), (Names{"a=1", "d/b=2"}));
-}
-
-// Whatever fails, before or after its effect: both files are there, under these or those names, and
-// handles go on.
-TEST_F(ExchangeTest, N9EveryCallMayFail) {
-  for (const auto when : {FaultyStore::kBefore, FaultyStore::kAfter}) {
-    for (int nth = 1; nth <= 3; ++nth) {
-      for (const int error : {EIO, EACCES}) {
-        if (when == FaultyStore::kAfter && error == EACCES) continue;
-        const std::string p = absl::StrCat("p", when, nth, error);
-        bucket_.Put(p + "/a", "1");
-        bucket_.Put(p + "/b", "2");
-        std::unique_ptr<Handle> a = host_.Open(p + "/a");
-        host_.store().Fail(Op::kCopy, Error(error, "refused"), when, nth);
-        const absl::Status status = Exchange(host_, p + "/a", p + "/b");
-        EXPECT_EQ(status.ok(), when == FaultyStore::kAfter) << p << status;
-        EXPECT_EQ(bucket_.Get(p + "/a"), status.ok() ? "2" : "1") << p;
-        EXPECT_EQ(bucket_.Get(p + "/b"), status.ok() ? "1" : "2") << p;
-        EXPECT_EQ(host_.Read(*a), "1") << p;
-        EXPECT_TRUE(host_.Close(std::move(a)).ok());
-        EXPECT_EQ(host_.List(p), (Names{"a", "b"}));
-        EXPECT_TRUE(Exchange(host_, p + "/a", p + "/b").ok());
-        EXPECT_EQ(bucket_.Get(p + "/a"), status.ok() ? "1" : "2") << p;
-      }
-    }
-  }
-  for (const std::string& key : bucket_.Keys()) {
-    EXPECT_FALSE(absl::StrContains(key, ".s3files-tmp-")) << key;
-  }
-  bucket_.Put("a", "1");
-  bucket_.Put("b", "2");
-  host_.store().Run(
-      Op::kCopy, [&] { bucket_.Put("b", "foreign"); }, FaultyStore::kBefore, 3);
-  EXPECT_EQ(ErrnoOf(Exchange(host_, "a", "b")), ESTALE);
-  EXPECT_EQ(bucket_.Get("a"), "1");
-  EXPECT_EQ(bucket_.Get("b"), "foreign");
 }
 
 }  // namespace

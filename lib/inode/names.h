@@ -75,8 +75,8 @@ class Names {
   std::string SourceKey(const InodePtr& inode) const;
   std::string SourceDirectoryKey(const InodePtr& directory) const;
   std::string SourceChildKey(const InodePtr& directory, absl::string_view name) const;
-  // Whether what the store holds under directory + `rest` ("name", "name/" or "") was moved away
-  // here, and is still to go there.
+  // Whether what the store holds under directory + `rest` ("name", "name/" or "") is not there here:
+  // it was moved away and is still to go, or it is a copy that a move has made so far.
   bool MovedAway(const InodePtr& directory, absl::string_view rest) const;
   // Grows when a source key changes: an answer asked for before may be about keys that are gone.
   uint64_t landings() const { return landings_.load(std::memory_order_acquire); }

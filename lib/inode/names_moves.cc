@@ -70,12 +70,16 @@ std::string Names::SourceChildKey(const InodePtr& directory, absl::string_view n
 bool Names::MovedAway(const InodePtr& directory, absl::string_view rest) const {
   if (move_count_.load(std::memory_order_acquire) == 0) return false;
   absl::ReaderMutexLock lock(&mu_);
-  if (OriginAbove(*directory) != nullptr)
-    return false;  // origins are disjoint: it is not in another
+  if (OriginAbove(*directory) != nullptr) return false;  // moves are disjoint
   const std::string key = absl::StrCat(DirectoryKeyLocked(*directory), rest);
-  return std::any_of(moves_.begin(), moves_.end(), [&](const MoveEntry& move) {
-    return move.phase != MovePhase::kDeclared && absl::StartsWith(key, move.origin);
-  });
+  for (const MoveEntry& move : moves_) {
+    if (move.phase == MovePhase::kDeclared) continue;
+    if (absl::StartsWith(key, move.origin)) return true;
+    // Whoever looked the new name up before it was one must not see copies that come in.
+    const bool coming = move.phase == MovePhase::kStaged;
+    if (coming && absl::StartsWith(key, DirectoryKeyLocked(*move.directory))) return true;
+  }
+  return false;
 }
 
 const Names::MoveEntry* Names::MoveAroundLocked(absl::string_view place,
@@ -208,6 +212,11 @@ absl::StatusOr<Names::MoveStep> Names::StageMove(const InodePtr& directory, cons
   }
   if (auto it = parent->children.find(name); it != parent->children.end()) {
     const InodePtr displaced = it->second;
+    for (const auto& [child_name, child] : displaced->children) {  // made a moment ago
+      absl::MutexLock node_lock(&child->mu);
+      if (child->content == nullptr || !child->content->staged()) continue;
+      return Error(ENOTEMPTY, absl::StrCat("/", PathLocked(*displaced), " is not empty"));
+    }
     UnbindLocked(*displaced);
   }
   const InodePtr self = directory;

@@ -54,7 +54,11 @@ absl::Status Committer::CommitMoveAndTell(const CallContext& call, const InodePt
 
 absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& directory,
                                   DeferredEvents& events) {
-  if (parts_.names->MoveOf(directory).directory == nullptr) return absl::OkStatus();
+  if (parts_.names->MoveOf(directory).directory == nullptr) {
+    absl::MutexLock lock(&mu_);
+    staged_.erase(directory->ino);
+    return absl::OkStatus();
+  }
   const std::string path = parts_.names->PathOf(directory);
   absl::Status status = parts_.mover->Carry(call, directory, events);
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;
@@ -115,8 +119,8 @@ absl::Status Committer::CommitMovesWithin(const CallContext& call, const InodePt
   const std::string place = parts_.names->DirectoryKey(directory);
   for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
        staged = NextStaged(staged.inode->ino)) {
+    if (staged.inode->type != FileType::kDirectory) continue;
     const Names::Move move = parts_.names->MoveOf(staged.inode);
-    if (move.directory == nullptr) continue;
     const std::string target = parts_.names->DirectoryKey(staged.inode);
     const bool there = absl::StartsWith(target, place) || absl::StartsWith(place, target) ||
                        absl::StartsWith(move.origin, place) || absl::StartsWith(place, move.origin);

@@ -78,6 +78,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     if (recalled == Known::kGone) continue;
 
     if (known->type == FileType::kDirectory) {
+      if (names_->KeepsMove(known)) return known;  // joined; the store will have it
       std::optional<Stamp> marker;
       S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, directory, name, &marker));
       if (exists) {
@@ -85,7 +86,6 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
         if (marker) NoteMarker(known, marker);
         return known;
       }
-      if (names_->KeepsMove(known)) return known;  // the store will have it
       if (names_->HasChildren(known)) {
         // Files that are staged but not committed keep their directory.
         for (const InodePtr& child : names_->Children(known)) {

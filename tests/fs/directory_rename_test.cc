@@ -205,7 +205,9 @@ TEST_F(DirectoryRenameTest, N4NothingWaitsButCommits) {
   bucket_.Put("old/a", "1");
   bucket_.Put("old/b", "2");
   host_.store().Hold(Op::kCopy);
-  std::thread renaming([&] { EXPECT_TRUE(host_.Rename("old", "new").ok()); });
+  std::thread renaming([&] {
+    EXPECT_TRUE(host_.fs().Rename(CallContext(), nullptr, "old", nullptr, "new", 0).ok());
+  });
   ASSERT_TRUE(host_.store().AwaitHeld(Op::kCopy));
   EXPECT_EQ(host_.ReadFile("new/a"), "1");
   EXPECT_EQ(host_.List("new"), (Names{"a", "b"}));

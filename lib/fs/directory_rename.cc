@@ -106,6 +106,8 @@ absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr&
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   const InodePtr there = is_free ? names_.Bind(to.directory, to.name, FileType::kFile) : target;
+  *again = there == source;  // another thread has just renamed it so
+  if (*again) return absl::OkStatus();
   while (true) {
     InodePtr wait_for;
     {

@@ -462,7 +462,9 @@ void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
     if (inode->conflict) never_committed = true;
   }
   committer_->DiscardBusy(call, inode);
-  if (never_committed) Remove(inode);
+  if (!never_committed) return;
+  Remove(inode);
+  committer_->ForgetRemoved(inode);  // of what another handle staged in between
 }
 
 absl::StatusOr<FileInfo> FileSystem::HandleInfo(const CallContext& call, Handle& handle,

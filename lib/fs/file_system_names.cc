@@ -203,6 +203,10 @@ absl::Status FileSystem::RenameAt(const CallContext& call, const Place& from, co
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   if (is_free) target = names_.Bind(to.directory, to.name, FileType::kFile);
+  if (target == source) {  // another thread has just renamed it so
+    *again = true;
+    return absl::OkStatus();
+  }
 
   DeferredEvents events(events_);
   S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));

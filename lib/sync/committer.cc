@@ -379,7 +379,9 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
   }
   absl::Mutex mu;  // of first_error, from here on
   ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
-    const absl::Status status = Commit(call, inodes[i]);
+    absl::Status status = Commit(call, inodes[i]);
+    // Committed in the background just now, it is not yet forgotten.
+    if (status.ok()) status = AwaitIdle(call, inodes[i]);
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });

@@ -69,11 +69,13 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts) {
+      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts),
+      mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
+              options.strict}) {
   spill_.directory = options.spill_dir;
   committer_ = std::make_unique<Committer>(
       Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults},
+                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_},
       options.parts, options.commit);
 }
 
@@ -494,6 +496,8 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl:
       S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent, /*follow=*/false));
     }
     if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
+    // Its name is staged, too, where its directory was renamed.
+    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(inode)));
     return committer_->Commit(call, inode);
   });
 }
@@ -517,7 +521,9 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& cal
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
   PathStatus status;
   const InodePtr inode = Recall(place);
-  if (inode == nullptr || inode->type == FileType::kDirectory) return status;
+  if (inode == nullptr) return status;
+  const bool moved = names_.MoveOf(inode).directory != nullptr;
+  if (inode->type == FileType::kDirectory && !moved) return status;
   status.age_ns = committer_->AgeOf(inode);
   absl::MutexLock lock(&inode->mu);
   status.last_error = inode->last_error;
@@ -525,7 +531,7 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& cal
   if (inode->content != nullptr) status.staged_bytes = inode->content->staged_bytes();
   if (inode->conflict) {
     status.state = State::kConflict;
-  } else if (inode->Staged()) {
+  } else if (inode->Staged() || moved) {
     status.state = inode->busy               ? State::kCommitting
                    : !inode->last_error.ok() ? State::kFailed
                                              : State::kStaged;

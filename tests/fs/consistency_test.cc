@@ -352,7 +352,7 @@ TEST_F(ConsistencyTest, P2WaitingForAnotherCommitEndsInTime) {
   patient.deadline_ns = MonotonicNanos() + 20'000'000;
   EXPECT_EQ(ErrnoOf(here_.fs().Commit(patient, nullptr, kFile)), ETIMEDOUT);
   EXPECT_EQ(ErrnoOf(here_.fs().Unlink(patient, nullptr, kFile)), ETIMEDOUT);
-  EXPECT_EQ(ErrnoOf(here_.fs().Rename(patient, nullptr, kFile, nullptr, "g", true)), ETIMEDOUT);
+  EXPECT_EQ(ErrnoOf(here_.fs().Rename(patient, nullptr, kFile, nullptr, "g", 0)), ETIMEDOUT);
   here_.store().ReleaseAll();
   committer.join();
 }

@@ -243,6 +243,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenAt(const CallContext& ca
   if (inode->type == FileType::kSymlink && (flags & kOpenPath) == 0) {
     return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink; 0.1 does not follow them"));
   }
+  if (place.inode == nullptr && !names_.IsAttached(inode)) {
+    *again = true;  // one of its directories was another one's by the time it was found
+    return std::unique_ptr<Handle>();
+  }
   const bool in_lost_and_found =
       place.inode != nullptr || place.directory == names_.lost_and_found();
   return OpenFile(inode, flags, in_lost_and_found, again);
@@ -299,6 +303,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
                                                            const Place& place, uint32_t flags,
                                                            uint32_t mode, bool* again) {
   InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
+  const bool attached = names_.IsAttached(inode);
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
@@ -307,7 +312,8 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
       return !inode->busy;
     }));
     // Another thread was first, or found out meanwhile that there is something.
-    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
+    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr ||
+        !attached) {
       *again = true;
       return std::unique_ptr<Handle>();
     }

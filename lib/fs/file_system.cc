@@ -226,6 +226,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFound(const CallContext&
     return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink, and S3F_O_NOFOLLOW is set"));
   }
   S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
+  if (place.inode == nullptr && !names_.IsAttached(inode)) {
+    // One of its directories was another one's by the time it was found.
+    return Error(EAGAIN, "the name has changed");
+  }
   return OpenFile(call, place, inode, flags);
 }
 
@@ -283,6 +287,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
                                                            uint32_t mode) {
   S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
   const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
+  const bool attached = names_.IsAttached(inode);
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
@@ -291,7 +296,8 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
       return !inode->busy;
     }));
     // Another thread was first, or found out meanwhile that there is something.
-    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
+    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr ||
+        !attached) {
       return Error(EAGAIN, "the name has changed");
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);

@@ -207,6 +207,16 @@ bool Names::WithinLocked(const Inode* inode, const Inode* directory) const {
   return false;
 }
 
+bool Names::IsAttached(const InodePtr& inode) const {
+  absl::ReaderMutexLock lock(&mu_);
+  for (const Inode* node = inode.get(); node != root_.get() && node != lost_.get();
+       node = node->parent.get()) {
+    auto it = node->parent->children.find(node->name);
+    if (it == node->parent->children.end() || it->second.get() != node) return false;
+  }
+  return true;
+}
+
 size_t Names::size() const {
   absl::ReaderMutexLock lock(&mu_);
   return count_;

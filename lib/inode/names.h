@@ -70,6 +70,8 @@ class Names {
   std::string PathOf(const InodePtr& inode) const;
   // Whether `inode` is `directory` or lies under it.
   bool IsWithin(const InodePtr& inode, const InodePtr& directory) const;
+  // Whether a path leads to it: it is bound, and so is all that it lies in.
+  bool IsAttached(const InodePtr& inode) const;
 
   size_t size() const;
 

@@ -354,7 +354,12 @@ absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& s
   committer_->DropEarlyUpload(call, source);
   S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, target).status());
   // A copy of the target that takes its place, "cp a b; mv b a", is not in its own way.
-  committer_->KeepBorrowed(call, target, source->content.get());
+  std::shared_ptr<Content> content;
+  {
+    absl::MutexLock lock(&source->mu);
+    content = source->content;
+  }
+  committer_->KeepBorrowed(call, target, content.get());
   Stamp replaced;
   {
     absl::MutexLock lock(&target->mu);

@@ -103,7 +103,9 @@ class RawS3::Transfer {
 
   static size_t OnBody(char* bytes, size_t size, size_t count, void* self) {
     auto* transfer = static_cast<Transfer*>(self);
-    if (transfer->request_.method == "POST") transfer->reply_->body.append(bytes, size * count);
+    if (transfer->request_.method == "POST" || transfer->request_.keep_body) {
+      transfer->reply_->body.append(bytes, size * count);
+    }
     transfer->reply_->received += size * count;
     return size * count;
   }

@@ -19,6 +19,7 @@ struct RawRequest {
   std::string range;  // "0-99"; empty = none
   std::string_view body;
   std::string payload_hash = {};  // of the body in hex; empty = UNSIGNED-PAYLOAD
+  bool keep_body = false;         // of the reply
 };
 
 // What `body` hashes to, for RawRequest.
@@ -30,7 +31,7 @@ enum class Payload { kSigned, kUnsigned };
 
 struct RawReply {
   std::string etag;
-  std::string body;  // of POST only; other bodies are counted and dropped
+  std::string body;  // of POST, and where asked for; other bodies are counted and dropped
   uint64_t received = 0;
 };
 

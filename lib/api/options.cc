@@ -181,6 +181,12 @@ const std::vector<Rule>& Rules() {
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
       any("attribute_timeout",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.import.attribute_timeout_ns); }),
+      any("attributes",
+          [](N n, Text v, O o) {
+            if (v != "full" && v != "listed") return Bad(n, v, "full or listed is needed");
+            o.fs.import.listed_only = v == "listed";
+            return absl::OkStatus();
+          }),
       any("read_ahead", [](N n, Text v, O o) { return ParseSize(n, v, 0, kG, &o.fs.read_ahead); }),
       any("part_size",
           [](N n, Text v, O o) { return ParseSize(n, v, 5 * kM, 5 * kG, &o.fs.parts.part_size); }),

@@ -212,6 +212,12 @@ DirectoryEntry DirectoryStream::EntryFor(const ListedEntry& listed, bool local) 
   entry.info.attributes.mtime_ns = listed.stamp.last_modified_ns;
   entry.info.size = listed.size;
   entry.info.version = listed.stamp.version;
+  if (parts_.importer->policy().listed_only) {
+    entry.info.attributes = AttributesOf({listed.size, listed.stamp, {}}, listed.is_directory,
+                                         parts_.importer->policy().defaults);
+    entry.info.ctime_ns = entry.info.atime_ns = listed.stamp.last_modified_ns;
+    entry.info.filled |= kInfoNeedsHead;
+  }
   return entry;
 }
 

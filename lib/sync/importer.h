@@ -22,6 +22,8 @@ namespace s3files {
 
 struct ImportPolicy {
   int64_t attribute_timeout_ns = 1'000'000'000;
+  // What a listing does not tell has the defaults; no HEAD is sent to fill it in.
+  bool listed_only = false;
   AttributeDefaults defaults;
 };
 
@@ -114,6 +116,9 @@ class Importer {
   absl::StatusOr<bool> KnowListing(const CallContext& call, const InodePtr& directory);
   absl::Status ListWhole(const CallContext& call, const InodePtr& directory, uint64_t most_pages);
   bool Recent(int64_t since_ns) const;
+  // That nothing has the name, as far as `since_ns` is recent.
+  bool KnownAbsent(const InodePtr& directory, absl::string_view name) const;
+  void NoteAbsent(const InodePtr& directory, absl::string_view name, int64_t since_ns);
 
   ObjectStore* const store_;
   WriteGuard* const guard_;

@@ -121,6 +121,48 @@ TEST_F(RequestsTest, OpeningADirectory) {
   EXPECT_EQ(host_.Requests(), "LIST e/, LIST e/, DELETE e/");
 }
 
+// [C6] An absence is known for as long as attributes are, and no longer than until we make the name.
+TEST_F(RequestsTest, C6AnAbsenceIsRemembered) {
+  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT);
+  host_.Requests();
+  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT);
+  EXPECT_EQ(host_.Requests(), "");
+  bucket_.Put("none", "by others");
+  EXPECT_EQ(host_.ReadFile("none"), "by others") << "an open asks";
+  EXPECT_EQ(ErrnoOf(host_.Stat("new").status()), ENOENT);
+  ASSERT_TRUE(host_.WriteFile("new", "ours").ok());
+  EXPECT_EQ(host_.Stat("new")->size, 4u);
+  EXPECT_EQ(ErrnoOf(host_.Stat("dir").status()), ENOENT);
+  ASSERT_TRUE(host_.MakeDirectory("dir").ok());
+  EXPECT_TRUE(host_.Stat("dir").ok());
+  EXPECT_EQ(ErrnoOf(host_.Stat("moved").status()), ENOENT);
+  ASSERT_TRUE(host_.Rename("dir", "moved").ok());
+  EXPECT_TRUE(host_.Stat("moved").ok());
+  EXPECT_EQ(ErrnoOf(host_.Stat("later").status()), ENOENT);
+  bucket_.Put("later", "by others");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(host_.Stat("later").ok());
+}
+
+// Option attributes=listed.
+TEST_F(RequestsTest, ListedAttributesSendNoHead) {
+  bucket_.Put("d/f", "bytes");
+  bucket_.Put("d/e/", "");
+  FileSystemOptions options = Host::Options();
+  options.import.listed_only = true;
+  Host host(bucket_, options, &clock_);
+  std::unique_ptr<Handle> handle = host.Open("d", kOpenRead | kOpenDirectory);
+  const auto entries =
+      host.fs().ReadDirectory(host.call, *handle, 100, 0, std::nullopt, kInfoNeedsHead | kInfoSize);
+  ASSERT_TRUE(entries.ok());
+  ASSERT_EQ(entries->size(), 2u);
+  EXPECT_EQ((*entries)[0].info.attributes.mode, 0755u);
+  EXPECT_EQ((*entries)[1].info.attributes.mode, 0644u);
+  EXPECT_EQ((*entries)[1].info.filled & kInfoNeedsHead, kInfoNeedsHead);
+  EXPECT_TRUE(host.Stat("d").ok());
+  EXPECT_EQ(host.Requests(), "LIST d/, LIST d/");
+}
+
 TEST_F(RequestsTest, ChangingNames) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());
   EXPECT_EQ(host_.Requests(), "LIST , PUT d/");

@@ -30,6 +30,16 @@ void Importer::NoteExists(const InodePtr& directory) {
   directory->directory.exists_ns = now;
 }
 
+// The store has nothing of it, whatever was seen before.
+absl::Status Importer::NoDirectory(const InodePtr& directory) {
+  {
+    absl::MutexLock lock(&directory->mu);
+    directory->directory.exists_ns = 0;
+    directory->directory.marker.reset();
+  }
+  return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
+}
+
 void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker) {
   absl::MutexLock lock(&directory->mu);
   directory->directory.marker = marker;
@@ -234,9 +244,7 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
   std::optional<Stamp> marker;
   S3FILES_ASSIGN_OR_RETURN(const bool exists,
                            ProbeDirectory(call, names_->DirectoryKey(directory), &marker));
-  if (!exists) {
-    return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
-  }
+  if (!exists) return NoDirectory(directory);
   NoteExists(directory);
   if (marker) NoteMarker(directory, marker);
   return absl::OkStatus();
@@ -298,7 +306,7 @@ absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& direc
   request.hierarchical = false;
   request.max_keys = 2;
   S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
-  if (page.objects.empty()) return Error(ENOENT, absl::StrCat("no directory /", path));
+  if (page.objects.empty()) return NoDirectory(directory);
   const bool marked = page.objects[0].key == request.prefix;
   if (!marked || page.objects.size() > 1) {
     return Error(ENOTEMPTY, absl::StrCat("/", path, " is not empty"));
@@ -385,7 +393,7 @@ absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& direct
     }
     token = page.next_token;
   } while (!token.empty() && pages < most_pages);
-  if (!found) return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
+  if (!found) return NoDirectory(directory);
 
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;

@@ -105,6 +105,7 @@ class Importer {
   // Unknown where another host was first.
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
+  absl::Status NoDirectory(const InodePtr& directory);
   void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
   // Lists it whole where that is worth while; whether the listing is there and recent now.
   absl::StatusOr<bool> KnowListing(const CallContext& call, const InodePtr& directory);

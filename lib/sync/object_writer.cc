@@ -85,7 +85,8 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   if (!can.copy_source && job.source->version.known()) {
     S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, job.source->key));
     if (now != job.source->version) {
-      return Error(ESTALE, job.source->key + " changed in the store before it was copied");
+      return Error(now.absent() ? ENOENT : ESTALE,
+                   job.source->key + " changed in the store before it was copied");
     }
   }
   CopyRequest request;

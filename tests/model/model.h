@@ -158,7 +158,8 @@ struct File {
   bool exclusive = false;
   int error = 0;
   std::set<int> stagers;       // handles; 0: closed ones
-  std::set<std::string> ours;  // versions of commits whose reply was lost
+  bool unsure = false;         // a commit failed, and may have taken effect
+  std::set<std::string> ours;  // the versions of those that did
   bool operator==(const File&) const = default;
 };
 
@@ -382,6 +383,7 @@ class World {
       });
       if (!wins) luck->Reads();
     } catch (const Interrupted&) {
+      file.unsure = true;
       if (VersionOf(file.path) != current) file.ours.insert(VersionOf(file.path));
       file.error = EIO;
       throw;
@@ -399,6 +401,7 @@ class World {
     file.exclusive = false;
     file.error = 0;
     file.stagers.clear();
+    file.unsure = false;
     file.ours.clear();
   }
   // [W3]
@@ -434,6 +437,7 @@ class World {
       luck->Writes({Op::kCopy}, [&] { Set(c, path, state); });
     } catch (const Interrupted&) {
       if (File* file = Named(c, path); file != nullptr && VersionOf(path) != before) {
+        file->unsure = true;
         file->ours.insert(VersionOf(path));
       }
       throw;

@@ -282,7 +282,7 @@ class Expectation {
   // The version that a removal or replacement of this file is made on: that of a commit whose reply
   // was lost is ours.
   std::string Adopt(File& file) {
-    if (file.ours.empty()) return file.expected;
+    if (!file.unsure) return file.expected;
     w_.luck->Reads();
     const std::string current = w_.VersionOf(file.path);
     if (file.ours.contains(current)) {
@@ -320,7 +320,7 @@ class Expectation {
     const int source = IndexOf(w_.Attach(c_, from, source_state), from);
     File* target = w_.Named(c_, to);
     File& file = client_.files[source];
-    if (!w_.ContentOf(c_, file).base && file.expected.empty() && file.ours.empty()) {
+    if (!w_.ContentOf(c_, file).base && file.expected.empty() && !file.unsure) {
       file.expected = target != nullptr ? Adopt(*target)
                       : target_state    ? target_state->version
                                         : "";

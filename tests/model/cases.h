@@ -69,7 +69,7 @@ inline Step StepOf(const Numbers& numbers) {
                                         kReadWrite | kOpenCreate | kOpenExclusive,
                                         kReadWrite | kOpenAppend,
                                         kOpenWrite | kOpenTruncate};
-  static constexpr uint64_t kSizes[] = {3, 1, 0, 9, 70'000, 200'000};
+  static constexpr uint64_t kSizes[] = {3, 1, 0, 9, 6'000, 14'000};
   const auto& [what, client, path, to, handle, flags, at, size, fault] = numbers;
   Step step;
   step.what = kKinds[what % std::size(kKinds)];
@@ -84,12 +84,12 @@ inline Step StepOf(const Numbers& numbers) {
       break;
     case Do::kRead:
       step.offset = at % 4;
-      step.size = at % 3 == 0 ? 300'000 : 5;
+      step.size = at % 3 == 0 ? 30'000 : 5;
       step.handle = handle;
       break;
     case Do::kWrite:
     case Do::kAppend:
-      if (step.what == Do::kWrite) step.offset = at == 9 ? 100'000 : at;
+      if (step.what == Do::kWrite) step.offset = at == 9 ? 9'000 : at;
       step.size = std::max<uint64_t>(1, kSizes[size % std::size(kSizes)]);
       step.seed = 1 + (at + size) % 3;
       step.handle = handle;

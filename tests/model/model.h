@@ -249,7 +249,9 @@ class World {
         continue;
       }
       clients[c].seen[key] = past[key].size();
-      if (!directory.empty()) clients[c].seen[directory] = past[directory].size();
+      // A directory that goes with its last child does so unnoticed: see KeepDirectory.
+      const bool noticed = Now(directory) || key.ends_with("/");
+      if (!directory.empty() && noticed) clients[c].seen[directory] = past[directory].size();
     }
   }
   // What the client may believe the key to be, [C6]; it never goes back behind it.
@@ -257,8 +259,15 @@ class World {
     const std::vector<Past>& before = past[key];
     size_t& seen = clients[c].seen[key];
     while (seen < before.size() && now - before[seen].until >= kAttributeTimeout) ++seen;
-    seen += luck->Pick(before.size() + 1 - seen);
-    return seen == before.size() ? Now(key) : before[seen].state;
+    std::vector<std::pair<State, size_t>> states;  // each once, as old as it may be
+    for (size_t i = seen; i <= before.size(); ++i) {
+      const State state = i == before.size() ? Now(key) : before[i].state;
+      const auto same = [&](const auto& one) { return one.first == state; };
+      if (std::none_of(states.begin(), states.end(), same)) states.emplace_back(state, i);
+    }
+    const auto& picked = states[luck->Pick(states.size())];
+    seen = picked.second;
+    return picked.first;
   }
   State Fresh(int c, const std::string& key) {
     clients[c].seen[key] = past[key].size();
@@ -512,6 +521,19 @@ class World {
         if (file.ours.erase(mine) > 0) file.ours.insert(version);
       }
     }
+  }
+  // Worlds that differ in how old the clients' knowledge may be become one.
+  bool Absorb(const World& other) {
+    World same = other;
+    for (int c = 0; c < 2; ++c) same.clients[c].seen = clients[c].seen;
+    if (same != *this) return false;
+    for (int c = 0; c < 2; ++c) {
+      for (auto& [key, seen] : clients[c].seen) {
+        const auto it = other.clients[c].seen.find(key);
+        seen = std::min(seen, it == other.clients[c].seen.end() ? 0 : it->second);
+      }
+    }
+    return true;
   }
   // Files that nobody has open, and that have nothing staged, are what the store says.
   void Forget(int c) {

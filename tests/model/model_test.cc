@@ -16,8 +16,11 @@
 namespace s3files::model {
 namespace {
 
+constexpr uint64_t kPartSize = 4096;  // so that small files are uploaded in parts
+
 Capabilities CapabilitiesOf(Setting setting) {
   Capabilities can = Bucket::SmallParts();
+  can.smallest_part = kPartSize;
   can.versions = setting == Setting::kVersions;
   if (setting == Setting::kNoConditionalCopy) can.copy_source = can.copy_target = false;
   if (setting == Setting::kNoConditions) {
@@ -29,6 +32,8 @@ Capabilities CapabilitiesOf(Setting setting) {
 
 FileSystemOptions OptionsOf(Setting setting) {
   FileSystemOptions options = Host::Options();
+  options.parts.part_size = kPartSize;
+  options.parts.multipart_threshold = 2 * kPartSize;
   // Longer than any case: what is committed, and when, is for the operations to say.
   options.commit.delay_ns = setting == Setting::kDelayed ? int64_t{1} << 60 : 0;
   options.commit.max_age_ns = int64_t{1} << 60;
@@ -60,6 +65,7 @@ class Machine {
     const absl::Status status = Carry(step, &answer);
     answer.error = ErrnoOf(status);
     const bool struck = Disarm(step);
+    const View view = Look();
     std::vector<World> left;
     std::string why;
     for (const World& world : worlds_) {
@@ -76,10 +82,11 @@ class Machine {
         if (struck && !luck.struck()) continue;
         for (int c = 0; c < 2; ++c) next.Forget(c);
         next.luck = nullptr;
-        const std::string wrong = Differs(next, expected, answer);
+        const std::string wrong = Differs(next, expected, answer, view);
         if (!wrong.empty()) {
           absl::StrAppend(&why, "  not allowed: ", wrong, "\n");
-        } else if (std::find(left.begin(), left.end(), next) == left.end()) {
+        } else if (std::none_of(left.begin(), left.end(),
+                                [&](World& world) { return world.Absorb(next); })) {
           left.push_back(std::move(next));
         }
       } while (luck.Next());
@@ -132,18 +139,29 @@ class Machine {
   absl::Status Carry(const Step& step, Answer* answer);
   absl::Status CarryHandle(const Step& step, Answer* answer);
 
+  // All that can be seen without a request.
+  struct View {
+    struct Handle {
+      uint64_t size;
+      bool retired, staged;
+    };
+    struct Client {
+      std::vector<std::string> staged;
+      std::map<std::string, FileSystem::State> states;
+      std::vector<Handle> handles;
+      std::multiset<std::string> lost;
+    };
+    std::map<std::string, std::pair<std::string, ObjectInfo>> bucket;
+    Client clients[2];
+  };
+  View Look() const;
+  std::vector<std::string> Staged(int c) const;
   // What the world does not have as it is. Empty: the world may be this one, and knows the store's
   // versions from here on.
-  std::string Differs(World& world, const Answer& expected, const Answer& answer) const;
-  std::string BucketDiffers(World& world) const;
-  std::string ClientDiffers(World& world, int c) const;
-  std::vector<std::string> Staged(int c) const {
-    std::vector<std::string> paths;
-    uint64_t cursor = 0;
-    while (auto path = hosts_[c]->fs().NextStaged(&cursor)) paths.push_back(path->substr(1));
-    std::sort(paths.begin(), paths.end());
-    return paths;
-  }
+  std::string Differs(World& world, const Answer& expected, const Answer& answer,
+                      const View& view) const;
+  std::string BucketDiffers(World& world, const View& view) const;
+  std::string ClientDiffers(World& world, int c, const View::Client& found) const;
 
   ManualClock clock_;
   Bucket bucket_;
@@ -253,10 +271,39 @@ absl::Status Machine::Carry(const Step& step, Answer* answer) {
   }
 }
 
-std::string Machine::Differs(World& world, const Answer& expected, const Answer& answer) const {
-  if (expected.error != answer.error) {
-    return absl::StrCat("errno ", expected.error, " instead of ", answer.error);
+std::vector<std::string> Machine::Staged(int c) const {
+  std::vector<std::string> paths;
+  uint64_t cursor = 0;
+  while (auto path = hosts_[c]->fs().NextStaged(&cursor)) paths.push_back(path->substr(1));
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+Machine::View Machine::Look() const {
+  View view;
+  for (const std::string& key : bucket_.Keys()) {
+    view.bucket[key] = {*bucket_.Get(key), bucket_.Head(key)};
   }
+  for (int c = 0; c < 2; ++c) {
+    View::Client& client = view.clients[c];
+    client.staged = Staged(c);
+    for (const std::string& path : client.staged) {
+      client.states[path] = hosts_[c]->Status(path).state;
+    }
+    for (const auto& handle : handles_[c]) {
+      const s3files::Content& content = *handle->content;
+      client.handles.push_back({content.size(), content.retired(), content.staged()});
+    }
+    for (const std::string& name : hosts_[c]->List("/.s3files-lost+found")) {
+      client.lost.insert(name.substr(name.find('_') + 1));
+    }
+  }
+  return view;
+}
+
+std::string Machine::Differs(World& world, const Answer& expected, const Answer& answer,
+                             const View& view) const {
+  if (expected.error != answer.error) return absl::StrCat("errno ", expected.error);
   std::string wanted = expected.text, got = answer.text;
   if (answer.error != 0) got = wanted = "";
   if (!wanted.empty() && wanted.back() == '*') {
@@ -264,76 +311,72 @@ std::string Machine::Differs(World& world, const Answer& expected, const Answer&
     got.resize(std::min(got.size(), wanted.size()));
   }
   if (wanted != got) return absl::StrCat("'", wanted, "' instead of '", got, "'");
-  std::string wrong = BucketDiffers(world);
-  for (int c = 0; c < 2 && wrong.empty(); ++c) wrong = ClientDiffers(world, c);
+  std::string wrong = BucketDiffers(world, view);
+  for (int c = 0; c < 2 && wrong.empty(); ++c) wrong = ClientDiffers(world, c, view.clients[c]);
   return wrong;
 }
 
-std::string Machine::BucketDiffers(World& world) const {
-  std::vector<std::string> keys;
-  for (const auto& [key, object] : world.bucket) keys.push_back(key);
-  const std::vector<std::string> found = bucket_.Keys();
-  if (keys != found) {
-    return absl::StrCat("keys {", absl::StrJoin(keys, " "), "} instead of {",
-                        absl::StrJoin(found, " "), "}");
-  }
-  for (auto& [key, object] : world.bucket) {
-    const ObjectInfo info = bucket_.Head(key);
-    if (info.size != object.bytes.size() || bucket_.Get(key) != object.bytes) {
-      return absl::StrCat(key, " holds ", Told(*bucket_.Get(key)), ", not ", Told(object.bytes));
+std::string Machine::BucketDiffers(World& world, const View& view) const {
+  auto key_of = [](std::string* out, const auto& object) { out->append(object.first); };
+  const std::string keys = absl::StrJoin(world.bucket, " ", key_of);
+  const std::string found_keys = absl::StrJoin(view.bucket, " ", key_of);
+  if (keys != found_keys) return absl::StrCat("keys {", keys, "} instead of {", found_keys, "}");
+  for (const auto& [key, object] : world.bucket) {
+    const auto& [bytes, info] = view.bucket.at(key);
+    if (bytes != object.bytes) {
+      return absl::StrCat(key, " with ", Told(object.bytes), " instead of ", Told(bytes));
     }
-    Meta meta = object.meta;
-    const bool directory = key.back() == '/';
-    const Attributes found = AttributesOf(info, directory, {});
-    if (found.mode != meta.mode) return absl::StrCat(key, " has mode ", found.mode);
+    const Meta& meta = object.meta;
+    const Attributes found = AttributesOf(info, key.back() == '/', {});
+    if (found.mode != meta.mode) return absl::StrCat(key, " with mode ", meta.mode);
     if (meta.mtime && found.mtime_ns != *meta.mtime) {
-      return absl::StrCat(key, " has mtime ", found.mtime_ns, ", not ", *meta.mtime);
+      return absl::StrCat(key, " with mtime ", *meta.mtime, " instead of ", found.mtime_ns);
     }
-    const auto x = info.metadata.user.find("x");
-    const std::string found_x = x == info.metadata.user.end() ? "" : x->second;
-    const std::string wanted_x = meta.xattrs.contains("x") ? meta.xattrs["x"] : "";
-    if (found_x != wanted_x) return absl::StrCat(key, " has x=", found_x, ", not ", wanted_x);
-    world.Resolve(key,
-                  absl::StrCat(info.stamp.version.etag(), "/", info.stamp.version.version_id()));
+    std::map<std::string, std::string> xattrs;
+    if (const auto x = info.metadata.user.find("x"); x != info.metadata.user.end()) {
+      xattrs["x"] = x->second;
+    }
+    if (xattrs != meta.xattrs) return absl::StrCat(key, " with other extended attributes");
+  }
+  for (const auto& [key, found] : view.bucket) {
+    const Version& version = found.second.stamp.version;
+    world.Resolve(key, absl::StrCat(version.etag(), "/", version.version_id()));
   }
   return "";
 }
 
-std::string Machine::ClientDiffers(World& world, int c) const {
+std::string Machine::ClientDiffers(World& world, int c, const View::Client& found) const {
   const std::string who = absl::StrCat("client ", c, ": ");
-  std::vector<std::string> staged;
   const Client& client = world.clients[c];
+  std::vector<std::string> staged;
   for (const auto& [path, i] : client.names) {
     if (world.Dirty(c, client.files[i])) staged.push_back(path);
   }
-  const std::vector<std::string> found = Staged(c);
-  if (staged != found) {
+  if (staged != found.staged) {
     return absl::StrCat(who, "staged {", absl::StrJoin(staged, " "), "} instead of {",
-                        absl::StrJoin(found, " "), "}");
+                        absl::StrJoin(found.staged, " "), "}");
   }
   for (const std::string& path : staged) {
     const bool failed = client.files[client.names.at(path)].error != 0;
-    const auto state = hosts_[c]->Status(path).state;
-    if (state != (failed ? FileSystem::State::kFailed : FileSystem::State::kStaged)) {
-      return absl::StrCat(who, path, " has state ", static_cast<int>(state));
+    if ((found.states.at(path) == FileSystem::State::kFailed) != failed) {
+      return absl::StrCat(who, path, failed ? " failed" : " not failed");
     }
   }
   for (size_t i = 0; i < client.handles.size(); ++i) {
-    const s3files::Content& content = *handles_[c][i]->content;
-    const Content& wanted = client.contents[client.handles[i].content];
-    if (content.size() != wanted.bytes().size() || content.retired() != wanted.retired ||
-        content.staged() != wanted.staged.has_value()) {
-      return absl::StrCat(who, "handle ", i, " has ", content.size(), " bytes, retired ",
-                          content.retired(), ", staged ", content.staged(), "; wanted ",
-                          wanted.bytes().size(), ", ", wanted.retired, ", ",
-                          wanted.staged.has_value());
+    const View::Handle& handle = found.handles[i];
+    const Content& content = client.contents[client.handles[i].content];
+    const std::string name = absl::StrCat(who, "handle ", i);
+    if (handle.size != content.bytes().size()) {
+      return absl::StrCat(name, " with ", content.bytes().size(), " bytes, not ", handle.size);
+    }
+    if (handle.retired != content.retired) return absl::StrCat(name, " retired: ", content.retired);
+    if (handle.staged != content.staged.has_value()) {
+      return absl::StrCat(name, " staged: ", content.staged.has_value());
     }
   }
-  std::multiset<std::string> lost;
-  for (const std::string& name : hosts_[c]->List("/.s3files-lost+found")) {
-    lost.insert(name.substr(name.find('_') + 1));
+  if (found.lost != client.lost) {
+    return absl::StrCat(who, client.lost.size(), " files in lost+found");
   }
-  if (lost != client.lost) return absl::StrCat(who, lost.size(), " files in lost+found");
   return "";
 }
 

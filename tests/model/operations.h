@@ -355,7 +355,7 @@ class Expectation {
     w_.luck->Writes({Op::kCopy}, [&] {
       if (source_stands && target_stands) w_.Set(c_, to, object);
     });
-    if (!now) return ENOENT;
+    if (!now && (target_stands || w_.luck->Pick(2) == 0)) return ENOENT;
     if (!source_stands || !target_stands) return ESTALE;
     if (const int error = Delete(from, object.version)) return error;
     content.base = w_.Now(to);

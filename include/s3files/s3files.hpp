@@ -212,7 +212,8 @@ enum class fields : std::uint32_t {
 
 enum class rename_flags : std::uint32_t {
   none = 0,
-  no_replace = S3F_RENAME_NOREPLACE  // std::errc::file_exists where the target exists
+  no_replace = S3F_RENAME_NOREPLACE,  // std::errc::file_exists where the target exists
+  exchange = S3F_RENAME_EXCHANGE      // both exist, and change places; files only
 };
 
 // What a symlink at the end of a path means.
@@ -834,8 +835,9 @@ class file_system {
     how.finish(s3f_unlink(native_handle(), where.at(), where.path(), how.native()));
   }
 
-  // Renames a file, replacing one at the target; open files follow. ENOENT, EISDIR, ENOTDIR, EEXIST
-  // (no_replace), ESTALE (replaced by others), ENOTSUP (a directory that is not empty).
+  // Renames a file, replacing one at the target, or a directory, replacing an empty one; open files
+  // follow [N4]. ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EEXIST (no_replace), ESTALE
+  // (replaced by others), ENOTSUP (exchange of directories).
   void rename(location from, location to, const call& how = {}) const {
     rename(from, to, rename_flags::none, how);
   }

@@ -65,14 +65,12 @@ int s3f_unlink(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* cal
 
 int s3f_rename(s3f_fs* fs, s3f_handle* from_at, const char* from, s3f_handle* to_at, const char* to,
                uint32_t flags, const s3f_call* call) {
-  return RunPath(fs, from_at, from, call,
-                 [&](const CallContext& context, FileSystem& files) -> absl::Status {
-                   S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, to_at));
-                   if (to == nullptr) return Missing("to");
-                   S3FILES_RETURN_IF_ERROR(s3files::CheckKnown(flags, S3F_RENAME_NOREPLACE));
-                   return files.Rename(context, s3files::AtOf(from_at), from, s3files::AtOf(to_at),
-                                       to, flags == 0);
-                 });
+  return RunPath(
+      fs, from_at, from, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
+        S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, to_at));
+        if (to == nullptr) return Missing("to");
+        return files.Rename(context, s3files::AtOf(from_at), from, s3files::AtOf(to_at), to, flags);
+      });
 }
 
 int s3f_symlink(const char* target, s3f_fs* fs, s3f_handle* at, const char* path,

@@ -92,20 +92,23 @@ void DirectoryStream::Restart(uint64_t cookie, const std::optional<std::string>&
   started_ = true;
   position_ = Position();
   position_.cookie = cookie;
+  position_.prefix = parts_.names->SourceDirectoryKey(directory_);
   if (after) {
     position_.filter = true;
     position_.after = *after;
-    position_.start_after = StartAfterFor(parts_.names->DirectoryKey(directory_), *after);
+    position_.start_after = StartAfterFor(position_.prefix, *after);
   } else {
     marks_.clear();
   }
   std::vector<std::string> local;
   for (const InodePtr& child : parts_.names->Children(directory_)) {
     std::string name = parts_.names->PathOf(child);
+    const bool moved_here = parts_.names->MoveOf(child).directory != nullptr;
     absl::MutexLock lock(&child->mu);
     const bool staged_only =
         child->content != nullptr && child->content->staged() && child->committed.version.absent();
-    if (staged_only || child->conflict) local.push_back(name.substr(name.rfind('/') + 1));
+    if (moved_here || staged_only || child->conflict)
+      local.push_back(name.substr(name.rfind('/') + 1));
   }
   if (directory_ == parts_.names->root() &&
       parts_.names->HasChildren(parts_.names->lost_and_found())) {
@@ -132,10 +135,15 @@ absl::StatusOr<bool> DirectoryStream::NextListed(const CallContext& call) {
     ReportSkipped();
     if (at.last_page) return false;
     S3FILES_ASSIGN_OR_RETURN(
-        ListPage page, parts_.importer->ListPageOf(
-                           call, directory_, at.token.empty() ? at.start_after : "", at.token));
-    at.token = page.next_token;
-    at.merger.AddPage(std::move(page), parts_.names->DirectoryKey(directory_));
+        std::optional<ListPage> page,
+        parts_.importer->ListPageOf(call, directory_, at.prefix,
+                                    at.token.empty() ? at.start_after : "", at.token));
+    if (!page) {  // from the last name on, where the store has the directory now
+      Restart(at.cookie, at.filter ? std::optional<std::string>(at.after) : std::nullopt);
+      continue;
+    }
+    at.token = page->next_token;
+    at.merger.AddPage(*std::move(page), at.prefix);
     if (at.token.empty()) {
       at.last_page = true;
       at.merger.Finish();

@@ -55,6 +55,7 @@ class DirectoryStream {
     uint64_t cookie = 0;  // of the entry given last
     std::string after;    // its name; entries up to it are filtered
     bool filter = false;
+    std::string prefix;       // of the keys in the store; a rename may change it
     std::string start_after;  // of the first page
     std::string token;
     bool last_page = false;

@@ -69,11 +69,13 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts) {
+      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts),
+      mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
+              options.strict}) {
   spill_.directory = options.spill_dir;
   committer_ = std::make_unique<Committer>(
       Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults},
+                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_},
       options.parts, options.commit);
 }
 
@@ -224,6 +226,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFound(const CallContext&
     return Error(ELOOP, absl::StrCat(Describe(place), " is a symlink, and S3F_O_NOFOLLOW is set"));
   }
   S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
+  if (place.inode == nullptr && !names_.IsAttached(inode)) {
+    // One of its directories was another one's by the time it was found.
+    return Error(EAGAIN, "the name has changed");
+  }
   return OpenFile(call, place, inode, flags);
 }
 
@@ -281,6 +287,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
                                                            uint32_t mode) {
   S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
   const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
+  const bool attached = names_.IsAttached(inode);
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
@@ -289,7 +296,8 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
       return !inode->busy;
     }));
     // Another thread was first, or found out meanwhile that there is something.
-    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
+    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr ||
+        !attached) {
       return Error(EAGAIN, "the name has changed");
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);
@@ -468,7 +476,14 @@ void FileSystem::DiscardBusy(const CallContext& call, const InodePtr& inode) {
     if (inode->conflict) never_committed = true;
   }
   committer_->DiscardBusy(call, inode);
-  if (never_committed) Remove(inode);
+  if (!never_committed) return;
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->Staged()) return;  // another handle has written to it meanwhile: a file again
+    inode->removed = true;
+    ++inode->epoch;
+  }
+  names_.Unbind(inode);
 }
 
 absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
@@ -487,6 +502,8 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl:
       S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent, /*follow=*/false));
     }
     if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
+    // Its name is staged, too, where its directory was renamed.
+    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(inode)));
     return committer_->Commit(call, inode);
   });
 }
@@ -510,7 +527,9 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& cal
   S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
   PathStatus status;
   const InodePtr inode = Recall(place);
-  if (inode == nullptr || inode->type == FileType::kDirectory) return status;
+  if (inode == nullptr) return status;
+  const bool moved = names_.MoveOf(inode).directory != nullptr;
+  if (inode->type == FileType::kDirectory && !moved) return status;
   status.age_ns = committer_->AgeOf(inode);
   absl::MutexLock lock(&inode->mu);
   status.last_error = inode->last_error;
@@ -518,7 +537,7 @@ absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& cal
   if (inode->content != nullptr) status.staged_bytes = inode->content->staged_bytes();
   if (inode->conflict) {
     status.state = State::kConflict;
-  } else if (inode->Staged()) {
+  } else if (inode->Staged() || moved) {
     status.state = inode->busy               ? State::kCommitting
                    : !inode->last_error.ok() ? State::kFailed
                                              : State::kStaged;

@@ -36,6 +36,7 @@
 #include "lib/inode/path.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/committer.h"
+#include "lib/sync/directory_mover.h"
 #include "lib/sync/importer.h"
 #include "lib/sync/object_writer.h"
 #include "lib/sync/write_guard.h"
@@ -56,6 +57,12 @@ struct FileSystemOptions {
   PartPolicy parts;
   CommitPolicy commit;
   ImportPolicy import;
+};
+
+// Bits of the flags given to Rename; as S3F_RENAME_*.
+enum : uint32_t {
+  kRenameNoReplace = 1u << 0,
+  kRenameExchange = 1u << 1,
 };
 
 // Thread-safe. Semantics and errors as documented in s3files.h, call by call.
@@ -138,7 +145,7 @@ class FileSystem {
   absl::Status RemoveDirectory(const CallContext& call, const Handle* at, absl::string_view path);
   absl::Status Unlink(const CallContext& call, const Handle* at, absl::string_view path);
   absl::Status Rename(const CallContext& call, const Handle* from_at, absl::string_view from,
-                      const Handle* to_at, absl::string_view to, bool replace);
+                      const Handle* to_at, absl::string_view to, uint32_t flags);
 
   absl::Status Commit(const CallContext& call, const Handle* at, absl::string_view path);
   absl::Status Discard(const CallContext& call, const Handle* at, absl::string_view path);
@@ -239,9 +246,32 @@ class FileSystem {
                           absl::string_view body);
 
   // `again`: another thread has changed one of the names meanwhile.
-  absl::Status RemoveDirectoryAt(const CallContext& call, Place& place);
+  absl::Status RemoveDirectoryAt(const CallContext& call, Place& place, bool* again);
   absl::Status UnlinkAt(const CallContext& call, Place& place, bool* again);
-  absl::Status RenameAt(const CallContext& call, Place& from, Place& to, bool replace, bool* again);
+  absl::Status RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags,
+                        bool* again);
+  // Directories (directory_rename.cc).
+  absl::Status RenameDirectory(const CallContext& call, const InodePtr& source, const Place& from,
+                               const Place& to, uint32_t flags, bool* again);
+  absl::Status SettleAround(const CallContext& call, const InodePtr& source, const Place& to);
+  absl::StatusOr<InodePtr> CheckDirectoryTarget(const CallContext& call, const InodePtr& source,
+                                                const Place& to, uint32_t flags);
+  absl::Status StageDirectory(const CallContext& call, const InodePtr& source,
+                              const InodePtr& target, const Place& from, const Place& to,
+                              bool* again);
+  // Two files change places (exchange.cc).
+  struct Exchange;
+  absl::Status ExchangeFiles(const CallContext& call, const InodePtr& source, const Place& from,
+                             Place& to, bool* again);
+  absl::Status ExchangeBusy(const CallContext& call, const InodePtr& a, const InodePtr& b,
+                            DeferredEvents& events);
+  absl::Status ExchangeObjects(const CallContext& call, Exchange& exchange);
+  static void Doubt(const Exchange& exchange);
+  absl::Status ExchangeBack(const Exchange& exchange, const absl::Status& why);
+  // Makes both busy, the lower number first, so that two renames cannot wait for each other.
+  static absl::StatusOr<std::pair<BusyInode, BusyInode>> AcquireBoth(const CallContext& call,
+                                                                     const InodePtr& a,
+                                                                     const InodePtr& b);
   // The rest has both inodes busy; a free target is an inode without content.
   absl::Status RenameBusy(const CallContext& call, const InodePtr& source, const InodePtr& target,
                           const Place& from, const Place& to, DeferredEvents& events);
@@ -278,6 +308,7 @@ class FileSystem {
   PathWalk walk_;
   WriteGuard guard_;
   ObjectWriter writer_;
+  DirectoryMover mover_;
   std::unique_ptr<Committer> committer_;
 };
 

@@ -75,6 +75,8 @@ absl::StatusOr<FileInfo> FileSystem::Stat(const CallContext& call, const Handle*
     // A handle keeps what it has open, whatever the inode shows by now.
     if (place.inode != nullptr && at != nullptr && at->content != nullptr) {
       info.size = at->content->size();
+      const BasePtr base = at->content->base();
+      if (at->content->retired() && base != nullptr) info.version = base->version;
     }
     return info;
   });

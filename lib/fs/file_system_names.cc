@@ -90,7 +90,17 @@ absl::Status FileSystem::MakeRoot(const CallContext& call) {
 absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
                                     const Attributes& attributes, absl::string_view body) {
   const bool is_directory = attributes.type == FileType::kDirectory;
-  const std::string key = names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
+  const auto key_now = [&] {
+    return names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
+  };
+  std::string key;
+  std::optional<HoldPlace> hold;  // the directory that it is made in keeps its key
+  do {
+    hold.reset();
+    key = key_now();
+    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, key));
+    hold.emplace(place.directory);
+  } while (names_.MoveAround(key).directory != nullptr || key_now() != key);
   S3FILES_ASSIGN_OR_RETURN(const NewObject made, PutNew(call, key, attributes, body));
 
   importer_.NoteCreated(place.directory, place.name);
@@ -124,10 +134,14 @@ absl::StatusOr<std::string> FileSystem::ReadLink(const CallContext& call, const 
 absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* at,
                                          absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
-  return AtPlace(call, at, path, [&](Place& place) { return RemoveDirectoryAt(call, place); });
+  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
+    bool again = false;
+    const absl::Status status = RemoveDirectoryAt(call, place, &again);
+    return again ? Error(EAGAIN, "the name has changed") : status;
+  });
 }
 
-absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place) {
+absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent,
                                                       /*follow=*/false, Expect::kDirectory));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
@@ -137,8 +151,13 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
   if (inode == names_.lost_and_found()) {
     return Error(EBUSY, absl::StrCat("/", kLostAndFound, " cannot be removed, its files can"));
   }
+  S3FILES_RETURN_IF_ERROR(CheckTake(call, names_.ParentOf(inode), inode));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
+  if (Recall(place) != inode) {  // renamed before it was busy
+    *again = true;
+    return absl::OkStatus();
+  }
   const InodePtr above = names_.ParentOf(inode);
-  S3FILES_RETURN_IF_ERROR(CheckTake(call, above, inode));
   S3FILES_RETURN_IF_ERROR(importer_.CheckEmpty(call, inode));
   const std::string key = names_.DirectoryKey(inode);
   S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, above, key));
@@ -180,7 +199,7 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* a
     return Error(EINVAL, "an empty path names no directory entry to remove");
   }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, place.directory, inode));
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
   if (Recall(place) != inode) {  // the name was given to another before it was busy
     *again = true;
     return absl::OkStatus();
@@ -212,40 +231,53 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* a
 
 absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
                                 absl::string_view from, const Handle* to_at, absl::string_view to,
-                                bool replace) {
+                                uint32_t flags) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
+  if ((flags & ~(kRenameNoReplace | kRenameExchange)) != 0 ||
+      flags == (kRenameNoReplace | kRenameExchange)) {
+    return Error(EINVAL, "rename flags: an unknown one, or NOREPLACE with EXCHANGE");
+  }
   return AtPlace(call, from_at, from, [&](Place& source) {
     return AtPlace(call, to_at, to, [&](Place& target) -> absl::Status {
       if (source.inode != nullptr || target.inode != nullptr) {
         return Error(EBUSY, "the root, or what a handle has open, is not a name to be renamed");
       }
       bool again = false;
-      const absl::Status status = RenameAt(call, source, target, replace, &again);
+      const absl::Status status = RenameAt(call, source, target, flags, &again);
       return again ? Error(EAGAIN, "the name has changed") : status;
     });
   });
 }
 
-absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& to, bool replace,
+absl::StatusOr<std::pair<BusyInode, BusyInode>> FileSystem::AcquireBoth(const CallContext& call,
+                                                                        const InodePtr& a,
+                                                                        const InodePtr& b) {
+  const bool a_first = a->ino < b->ino;
+  S3FILES_ASSIGN_OR_RETURN(BusyInode first, BusyInode::Acquire(call, a_first ? a : b));
+  S3FILES_ASSIGN_OR_RETURN(BusyInode second, BusyInode::Acquire(call, a_first ? b : a));
+  return std::pair<BusyInode, BusyInode>(std::move(first), std::move(second));
+}
+
+absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags,
                                   bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
                            Find(call, from, Freshness::kRecent, /*follow=*/false));
-  if (source->type == FileType::kDirectory) {
-    return Error(ENOTSUP,
-                 "0.1 renames files; to move a directory, make the new one and rename "
-                 "its files");
-  }
-  if (to.must_be_directory) {
-    return Error(ENOTDIR, absl::StrCat(Describe(to), "/ cannot name a file"));
-  }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, from.directory, source));
   S3FILES_RETURN_IF_ERROR(CheckMake(call, to.directory).status());
+  if ((flags & kRenameExchange) != 0) return ExchangeFiles(call, source, from, to, again);
+  if (source->type == FileType::kDirectory) {
+    return RenameDirectory(call, source, from, to, flags, again);
+  }
+  if (to.must_be_directory) {
+    return Error(ENOTDIR, absl::StrCat(Describe(from), " is a file, and ", Describe(to),
+                                       "/ cannot name one"));
+  }
   if (to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
   S3FILES_ASSIGN_OR_RETURN(InodePtr target, importer_.LookupToCreate(call, to.directory, to.name));
   if (target == source) return absl::OkStatus();
-  if (target != nullptr && !replace) {
+  if (target != nullptr && (flags & kRenameNoReplace) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
   }
   if (target != nullptr && target->type == FileType::kDirectory) {
@@ -253,19 +285,23 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
   }
   if (target != nullptr) S3FILES_RETURN_IF_ERROR(CheckTake(call, to.directory, target));
 
+  const std::string target_key = names_.ChildKey(to.directory, to.name);
+  S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(source)));
+  S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, target_key));
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   if (is_free) target = names_.Bind(to.directory, to.name, FileType::kFile);
+  if (target == source) {  // another thread has just renamed it so
+    *again = true;
+    return absl::OkStatus();
+  }
 
   DeferredEvents events(events_);
-  // Both busy, the lower number first, so that two renames cannot wait for each other.
-  const bool source_first = source->ino < target->ino;
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode first,
-                           BusyInode::Acquire(call, source_first ? source : target));
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode second,
-                           BusyInode::Acquire(call, source_first ? target : source));
+  S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
   // The names may have changed before both were busy.
-  *again = Recall(from) != source || Recall(to) != target;
+  *again = Recall(from) != source || Recall(to) != target ||
+           names_.MoveAround(source).directory != nullptr ||
+           names_.MoveAround(target).directory != nullptr;
   if (is_free) {
     absl::MutexLock lock(&target->mu);
     *again = *again || target->content != nullptr;

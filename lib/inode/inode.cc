@@ -32,4 +32,24 @@ BusyInode::~BusyInode() {
   inode_->changed.SignalAll();
 }
 
+HoldPlace::HoldPlace(InodePtr directory) : directory_(std::move(directory)) {
+  absl::MutexLock lock(&directory_->mu);
+  ++directory_->writes_here;
+}
+
+HoldPlace::~HoldPlace() {
+  absl::MutexLock lock(&directory_->mu);
+  --directory_->writes_here;
+  directory_->changed.SignalAll();
+}
+
+absl::Status AwaitIdle(const CallContext& call, const InodePtr& inode) {
+  Inode& node = *inode;
+  absl::MutexLock lock(&node.mu);
+  return WaitUntil(call, node.mu, node.changed, "waiting for another commit", [&] {
+    node.mu.AssertHeld();
+    return !node.busy && node.writes_here == 0;
+  });
+}
+
 }  // namespace s3files

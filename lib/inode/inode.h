@@ -68,10 +68,12 @@ struct Inode {
   absl::flat_hash_map<std::string, InodePtr> children;
 
   mutable absl::Mutex mu;  // after the lock of Names, before a content's
-  absl::CondVar changed;   // signalled when `busy` or `being_listed` ends
+  absl::CondVar changed;   // signalled when `busy`, `being_listed` or a write here ends
 
   // A commit, rename, removal or discard is under way; one at a time. See BusyInode.
   bool busy ABSL_GUARDED_BY(mu) = false;
+  // Of a directory: writes to the store under its key for which no inode is busy. See HoldPlace.
+  uint32_t writes_here ABSL_GUARDED_BY(mu) = 0;
   // Counts changes of what is known; a reply asked for under another epoch is stale.
   uint64_t epoch ABSL_GUARDED_BY(mu) = 0;
 
@@ -136,6 +138,22 @@ class BusyInode {
   explicit BusyInode(InodePtr inode) : inode_(std::move(inode)) {}
   InodePtr inode_;
 };
+
+// While it lives the directory, and those it lies in, keep their keys: for a write to the store that
+// makes no inode busy.
+class HoldPlace {
+ public:
+  explicit HoldPlace(InodePtr directory);
+  HoldPlace(const HoldPlace&) = delete;
+  HoldPlace& operator=(const HoldPlace&) = delete;
+  ~HoldPlace();
+
+ private:
+  const InodePtr directory_;
+};
+
+// Waits until the inode is neither busy nor held. ETIMEDOUT, ECANCELED.
+absl::Status AwaitIdle(const CallContext& call, const InodePtr& inode);
 
 }  // namespace s3files
 

@@ -107,6 +107,11 @@ void Names::LeaveLocked(const Inode& inode) {
   ids_[place] = {InoOf(place, generation), generation};
 }
 
+// An inode that was dropped and is looked up at its new place is the same.
+void Names::SettleLocked(const Inode& inode) {
+  ids_[PlaceOf(*inode.parent, inode.name)] = {inode.ino, inode.generation};
+}
+
 InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType type) {
   absl::MutexLock lock(&mu_);
   auto it = directory->children.find(name);
@@ -149,9 +154,19 @@ InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::s
   inode->parent = directory;
   inode->name = std::string(name);
   directory->children.emplace(inode->name, inode);
-  ids_[PlaceOf(*directory, name)] = {inode->ino, inode->generation};
+  SettleLocked(*inode);
   ++count_;
   return displaced;
+}
+
+void Names::Exchange(const InodePtr& a, const InodePtr& b) {
+  absl::MutexLock lock(&mu_);
+  a->parent->children[a->name] = b;
+  b->parent->children[b->name] = a;
+  std::swap(a->parent, b->parent);
+  std::swap(a->name, b->name);
+  SettleLocked(*a);
+  SettleLocked(*b);
 }
 
 std::string Names::PathLocked(const Inode& inode) const {
@@ -182,10 +197,24 @@ std::string Names::DirectoryKey(const InodePtr& directory) const {
 
 bool Names::IsWithin(const InodePtr& inode, const InodePtr& directory) const {
   absl::ReaderMutexLock lock(&mu_);
-  for (const Inode* node = inode.get(); node != nullptr; node = node->parent.get()) {
-    if (node == directory.get()) return true;
+  return WithinLocked(inode.get(), directory.get());
+}
+
+bool Names::WithinLocked(const Inode* inode, const Inode* directory) const {
+  for (const Inode* node = inode; node != nullptr; node = node->parent.get()) {
+    if (node == directory) return true;
   }
   return false;
+}
+
+bool Names::IsAttached(const InodePtr& inode) const {
+  absl::ReaderMutexLock lock(&mu_);
+  for (const Inode* node = inode.get(); node != root_.get() && node != lost_.get();
+       node = node->parent.get()) {
+    auto it = node->parent->children.find(node->name);
+    if (it == node->parent->children.end() || it->second.get() != node) return false;
+  }
+  return true;
 }
 
 size_t Names::size() const {

@@ -2,21 +2,33 @@
 #ifndef S3FILES_LIB_INODE_NAMES_H_
 #define S3FILES_LIB_INODE_NAMES_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/call_context.h"
 #include "lib/inode/inode.h"
 
 namespace s3files {
 
 inline constexpr char kLostAndFound[] = ".s3files-lost+found";
+
+// The stages of a directory's rename, as far as the store lags behind the tree of names.
+enum class MovePhase : uint8_t {
+  kNone,
+  kDeclared,  // about to be made: the names are as before, but nothing new is written at them
+  kStaged,    // the names are changed; the store has everything under the old key, the origin
+  kLanded,    // the store has everything under the new key, and the origin is being removed
+};
 
 // Thread-safe. Knows only inodes that were looked up; what the store holds besides is the
 // importer's business. Inodes that nobody uses and that have nothing staged are dropped beyond
@@ -45,6 +57,8 @@ class Names {
   void Unbind(const InodePtr& inode);
   // Binds to another name; returns the inode that was there, now unbound, or null.
   InodePtr Rebind(const InodePtr& inode, const InodePtr& directory, absl::string_view name);
+  // The two change places; neither is a directory.
+  void Exchange(const InodePtr& a, const InodePtr& b);
 
   // Its key, without a trailing '/'; of the root the prefix. Of an unbound inode: its last one.
   std::string KeyOf(const InodePtr& inode) const;
@@ -56,16 +70,91 @@ class Names {
   std::string PathOf(const InodePtr& inode) const;
   // Whether `inode` is `directory` or lies under it.
   bool IsWithin(const InodePtr& inode, const InodePtr& directory) const;
+  // Whether a path leads to it: it is bound, and so is all that it lies in.
+  bool IsAttached(const InodePtr& inode) const;
 
   size_t size() const;
 
+  // ---- Renames of directories that the store has not followed yet (names_moves.cc).
+  // KeyOf and the like say where a thing is to be; SourceKey and the like where the store has it.
+  // Everything that asks the store takes the latter. Moves that are under way are disjoint: none
+  // has its old or new place in, or around, that of another. Without any, all of these cost one
+  // atomic load more than KeyOf.
+  std::string SourceKey(const InodePtr& inode) const;
+  std::string SourceDirectoryKey(const InodePtr& directory) const;
+  std::string SourceChildKey(const InodePtr& directory, absl::string_view name) const;
+  // Whether what the store holds under directory + `rest` ("name", "name/" or "") is not there here:
+  // it was moved away and is still to go, or it is a copy that a move has made so far.
+  bool MovedAway(const InodePtr& directory, absl::string_view rest) const;
+  // Grows when a source key changes: an answer asked for before may be about keys that are gone.
+  uint64_t landings() const { return landings_.load(std::memory_order_acquire); }
+
+  // Declares the rename of `directory` to `name` in `parent`; waits for such that overlap. From then
+  // on PlaceUnsettled holds at both places. Ended by EndDeclared. ETIMEDOUT, ECANCELED.
+  absl::Status DeclareMove(const CallContext& call, const InodePtr& directory,
+                           const InodePtr& parent, absl::string_view name);
+  void EndDeclared(const InodePtr& directory);
+
+  struct MoveStep {
+    InodePtr wait_for;  // busy, or a write under it: nothing was done, try again once it is not
+    bool cancelled = false;  // it is back where the store has it: there is nothing left to do
+  };
+  // Renames `directory`, with all that is known in it, in one step; what is bound to the name goes.
+  // The caller has declared it and made `directory` busy, and what is bound to the name.
+  // ENAMETOOLONG: a key in it would be too long. EINVAL: into itself.
+  absl::StatusOr<MoveStep> StageMove(const InodePtr& directory, const InodePtr& parent,
+                                     absl::string_view name);
+  // The store's copies have begun: from here on it must be finished before it is renamed again.
+  void StartMove(const InodePtr& directory);
+  // The store has everything under the new key: source keys become those. `rekey` is called for each
+  // inode known in the directory, with its old and new key, a directory's ending in '/'. Returns an
+  // inode that is busy (nothing was done) or null.
+  using Rekey = std::function<void(Inode&, const std::string&, const std::string&)>;
+  InodePtr LandMove(const InodePtr& directory, const Rekey& rekey);
+  void EndMove(const InodePtr& directory);
+
+  struct Move {
+    InodePtr directory;  // null: there is none
+    MovePhase phase = MovePhase::kNone;
+    bool started = false;
+    std::string origin;  // ends in '/'
+  };
+  Move MoveOf(const InodePtr& directory) const;  // staged or landed
+  // Some move whose old or new place holds `key` + '/', or lies in it; of another directory than
+  // `except`. Of an inode the key counts.
+  Move MoveAround(absl::string_view key, const InodePtr& except = nullptr) const;
+  Move MoveAround(const InodePtr& inode) const;
+  // Waits until no rename of `directory` is declared.
+  absl::Status AwaitDeclared(const CallContext& call, const InodePtr& directory) const;
+  // Whether a staged or landed move has its new place in `directory`, or is its own.
+  bool KeepsMove(const InodePtr& directory) const;
+
  private:
+  struct MoveEntry {
+    InodePtr directory;
+    MovePhase phase;
+    bool started = false;
+    std::string origin;
+    std::string target;  // of declared ones; of others the directory's key
+  };
   std::string PathLocked(const Inode& inode) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void UnbindLocked(Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::pair<uint64_t, uint64_t> IdLocked(uint64_t place) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void LeaveLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SettleLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t TrimUnder(Inode& directory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool WithinLocked(const Inode* inode, const Inode* directory) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::string DirectoryKeyLocked(const Inode& directory) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  const MoveEntry* OriginAbove(const Inode& inode) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  const MoveEntry* MoveAroundLocked(absl::string_view place, const Inode* except) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  InodePtr BusyWithin(const InodePtr& directory, const Inode* except) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void RekeyAll(Inode& inode, const std::string& from, const std::string& to, const Rekey& rekey)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void EraseMove(const Inode* directory, bool declared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string prefix_;
   const size_t limit_;
@@ -81,6 +170,11 @@ class Names {
   uint64_t next_generation_ ABSL_GUARDED_BY(mu_) = 1;
   size_t count_ ABSL_GUARDED_BY(mu_) = 0;
   size_t trim_at_ ABSL_GUARDED_BY(mu_);
+
+  std::vector<MoveEntry> moves_ ABSL_GUARDED_BY(mu_);
+  std::atomic<size_t> move_count_{0};  // = moves_.size()
+  std::atomic<uint64_t> landings_{0};
+  mutable absl::CondVar declared_changed_;
 };
 
 }  // namespace s3files

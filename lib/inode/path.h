@@ -16,6 +16,9 @@ namespace s3files {
 inline constexpr size_t kLongestName = 255;  // bytes of one component
 inline constexpr size_t kLongestKey = 1024;  // bytes, prefix included
 
+// What names begin with that stand for a moment only; listings do not give them.
+inline constexpr char kTemporaryName[] = ".s3files-tmp-";
+
 // A path as it is written, in the steps that lead along it.
 struct PathSteps {
   bool absolute = false;

@@ -13,9 +13,6 @@
 namespace s3files {
 namespace {
 
-constexpr int64_t kShortestBackoffNs = 1'000'000'000;
-constexpr int64_t kLongestBackoffNs = 60'000'000'000;
-
 bool IsConflict(const absl::Status& status, const WriteJob& job) {
   const int error = ErrnoOf(status);
   return error == ESTALE || error == EEXIST || (error == ENOENT && job.snapshot.borrowed);
@@ -161,12 +158,18 @@ void Committer::Forget(const InodePtr& inode) {
 }
 
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
+  DeferredEvents events(parts_.events);
+  return CommitAndTell(call, inode, events);
+}
+
+absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& inode,
+                                      DeferredEvents& events) {
+  if (inode->type == FileType::kDirectory) return CommitMoveAndTell(call, inode, events);
   {
     absl::MutexLock lock(&inode->mu);
     if (!inode->Staged()) return absl::OkStatus();
   }
-  DeferredEvents events(parts_.events);
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, AcquireSettled(call, inode));
   return CommitBusy(call, inode, events);
 }
 
@@ -235,6 +238,9 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   WriteJob job;
   job.key = parts_.names->KeyOf(inode);
   job.early = TakeEarlyUpload(inode);
+  if (job.early != nullptr && job.early->request().key != job.key) {
+    std::exchange(job.early, nullptr)->Abort(CallContext());  // its directory was renamed
+  }
   absl::ReleasableMutexLock lock(&inode->mu);
   absl::StatusOr<Snapshot> snapshot = inode->content->Freeze();
   if (!snapshot.ok()) {
@@ -323,7 +329,7 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
     absl::MutexLock lock(&inode->mu);
     if (inode->unresolved.empty()) return false;
   }
-  const std::string key = parts_.names->KeyOf(inode);
+  const std::string key = parts_.names->SourceKey(inode);
   absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, key);
   if (ErrnoOf(info.status()) == ENOENT) return false;
   S3FILES_RETURN_IF_ERROR(info.status());
@@ -415,10 +421,13 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
 absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory,
                                      bool unless_open) {
   std::vector<InodePtr> inodes;
-  absl::Status first_error;
+  // Renames of directories first: files under them wait for those anyway.
+  absl::Status first_error = CommitMovesWithin(call, directory);
   for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
        staged = NextStaged(staged.inode->ino)) {
     if (!parts_.names->IsWithin(staged.inode, directory)) continue;
+    // One that failed would fail again for each of the files in it.
+    if (staged.inode->type == FileType::kDirectory || !MoveInBackoff(staged.inode).ok()) continue;
     const std::string path = parts_.names->PathOf(staged.inode);
     absl::MutexLock lock(&staged.inode->mu);
     const bool by_closed = staged.inode->stagers.contains(kClosedHandle);
@@ -434,7 +443,9 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
   }
   absl::Mutex mu;  // of first_error, from here on
   ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
-    const absl::Status status = Commit(call, inodes[i]);
+    absl::Status status = Commit(call, inodes[i]);
+    // Committed in the background just now, it is not yet forgotten.
+    if (status.ok()) status = AwaitIdle(call, inodes[i]);
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });
@@ -492,9 +503,10 @@ void Committer::RunSchedule() {
 }
 
 void Committer::CommitInBackground(const InodePtr& inode) {
+  // Told when all else is done: who is told may ask, or move the clock.
   DeferredEvents events(parts_.events);
-  absl::StatusOr<BusyInode> busy = BusyInode::Acquire(CallContext(), inode);
-  const absl::Status status = busy.ok() ? CommitBusy(CallContext(), inode, events) : busy.status();
+  absl::Status status = MoveInBackoff(inode);
+  if (status.ok()) status = CommitAndTell(CallContext(), inode, events);
   if (!status.ok()) {
     absl::MutexLock lock(&inode->mu);
     inode->error_seen = false;  // a later call of the application returns it

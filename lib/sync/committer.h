@@ -19,6 +19,7 @@
 #include "lib/base/executor.h"
 #include "lib/inode/names.h"
 #include "lib/store/object_store.h"
+#include "lib/sync/directory_mover.h"
 #include "lib/sync/object_writer.h"
 #include "lib/sync/write_guard.h"
 
@@ -28,6 +29,10 @@ struct CommitPolicy {
   int64_t delay_ns = 0;  // 0: closing commits; else that long after the last write
   int64_t max_age_ns = int64_t{600} * 1'000'000'000;  // however long writing goes on
 };
+
+// Between attempts in the background.
+inline constexpr int64_t kShortestBackoffNs = 1'000'000'000;
+inline constexpr int64_t kLongestBackoffNs = 60'000'000'000;
 
 // Thread-safe.
 class Committer {
@@ -44,6 +49,7 @@ class Committer {
     Executor* transfers;  // parts
     Executor* commits;    // whole files; its tasks wait for those of `transfers`
     AttributeDefaults defaults;
+    DirectoryMover* mover;
   };
   Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
   // Commits nothing: waits for background commits under way and aborts early uploads.
@@ -66,6 +72,22 @@ class Committer {
   // leaves out files to which an open handle has staged.
   absl::Status CommitWithin(const CallContext& call, const InodePtr& directory,
                             bool unless_open = false);
+
+  // ---- Renames of directories (committer_moves.cc). What writes to the store at a key has those
+  // finished first that have their old or new place there: it calls SettleMoves, or AcquireSettled,
+  // with no inode busy.
+
+  // To be called after a rename of `directory` was staged, or taken back.
+  void NoteMoved(const InodePtr& directory);
+  // Finishes it in the store; nothing where none is staged. See DirectoryMover::Carry for errors.
+  absl::Status CommitMove(const CallContext& call, const InodePtr& directory);
+  // Finishes all that have their old or new place at `key`, in it or around it, but for that of
+  // `except`; waits for those that are about to be made. Objects that keep their old names are no
+  // error here.
+  absl::Status SettleMoves(const CallContext& call, absl::string_view key,
+                           const InodePtr& except = nullptr);
+  // Makes the inode busy at a time when no such move is at its key; none can come before it is idle.
+  absl::StatusOr<BusyInode> AcquireSettled(const CallContext& call, const InodePtr& inode);
 
   // Whether a commit that seemed to fail did happen after all; then it is what the inode rests on
   // from now on. No request where no outcome is unknown. The caller has made the inode busy.
@@ -111,6 +133,7 @@ class Committer {
     bool under_way = false;  // in the background
   };
 
+  void KeepBorrowedWithin(const CallContext& call, const InodePtr& directory);
   void Enlist(const InodePtr& inode, uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
   // Of an inode that is busy: merges the change with what the store has now. No request after which
   // the store has what it had.
@@ -138,6 +161,18 @@ class Committer {
                                                 const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> TakeEarlyUpload(const InodePtr& inode);
   void Forget(const InodePtr& inode);
+
+  absl::Status CommitAndTell(const CallContext& call, const InodePtr& inode,
+                             DeferredEvents& events);
+  absl::Status CommitMoveAndTell(const CallContext& call, const InodePtr& directory,
+                                 DeferredEvents& events);
+  absl::Status SettleMove(const CallContext& call, const Names::Move& move);
+  absl::Status CarryMove(const CallContext& call, const InodePtr& directory,
+                         DeferredEvents& events);
+  absl::Status CommitMovesWithin(const CallContext& call, const InodePtr& directory);
+  absl::Status TellMoveError(const InodePtr& directory);
+  // The error of a move at the inode that failed just now; OK: it may be tried.
+  absl::Status MoveInBackoff(const InodePtr& inode) const;
 
   void RunSchedule();
   int64_t DueLocked(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);

@@ -25,7 +25,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   }
   const bool delayed = policy_.delay_ns > 0 && inode->type != FileType::kDirectory;
   DeferredEvents events(parts_.events);
-  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, inode));
+  S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, AcquireSettled(call, inode));
   const std::string path = parts_.names->PathOf(inode);
   {
     absl::MutexLock lock(&inode->mu);
@@ -68,20 +68,21 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       CopyJob job;
       job.key = key;
       job.source = std::make_shared<const Base>(key, info->stamp.version, info->size);
-      job.metadata = info->metadata;
+      ObjectMetadata metadata = info->metadata;
       change.ApplyTo(&attributes);
-      change.ApplyTo(&job.metadata);
-      StoreAttributes(attributes, &job.metadata);
-      if (job.metadata == info->metadata) {
+      change.ApplyTo(&metadata);
+      StoreAttributes(attributes, &metadata);
+      if (metadata == info->metadata) {
         NoteAttributes(inode, *info, info->stamp, key, info->metadata);
         return absl::OkStatus();
       }
+      job.metadata = metadata;
       job.expected = info->stamp.version;
       job.commit_id = RandomId();
       job.tagged = info->tag_count > 0;
       absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
       if (stamp.ok()) {
-        NoteAttributes(inode, *info, *stamp, key, std::move(job.metadata));
+        NoteAttributes(inode, *info, *stamp, key, std::move(metadata));
         return absl::OkStatus();
       }
       status = stamp.status();

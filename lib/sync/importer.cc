@@ -1,5 +1,6 @@
 #include "lib/sync/importer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -82,7 +83,6 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
 absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePtr& directory,
                                           absl::string_view name, Freshness freshness,
                                           Expect expect) {
-  const std::string key = names_->ChildKey(directory, name);
   while (true) {
     InodePtr known = names_->Child(directory, name);
     {
@@ -102,8 +102,9 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     bool is_directory = false;
     std::optional<Stamp> marker;
     if (known->type == FileType::kDirectory) {
+      if (names_->KeepsMove(known)) return known;  // joined; the store will have it
       probed = true;
-      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, directory, name, &marker));
       if (is_directory) {
         NoteExists(known);
         if (marker) NoteMarker(known, marker);
@@ -125,7 +126,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
 
     if (!probed && expect == Expect::kDirectory && !IsKnownFile(*known)) {
       probed = true;
-      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, directory, name, &marker));
     }
     if (!is_directory) {
       absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
@@ -138,7 +139,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     }
     if (!NoteGone(known, epoch)) continue;
     if (!probed) {
-      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, key + "/", &marker));
+      S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, directory, name, &marker));
     }
     if (!is_directory) return InodePtr();
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
@@ -153,7 +154,8 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
 absl::StatusOr<InodePtr> Importer::LookupFile(const CallContext& call, const InodePtr& directory,
                                               absl::string_view name, Freshness freshness,
                                               const InodePtr& known, uint64_t epoch) {
-  const std::string key = names_->ChildKey(directory, name);
+  const std::string key = names_->SourceChildKey(directory, name);
+  if (names_->MovedAway(directory, name)) return Error(ENOENT, key + " was moved away");
   bool with_bytes = freshness == Freshness::kNowToRead;
   if (with_bytes) {
     absl::MutexLock lock(&known->mu);
@@ -195,6 +197,7 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
     // A write needs no lock of the inode: it may have been staged just now.
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return true;
     inode->content = std::make_shared<Content>(opened.base, fetcher_, spill_);
+    inode->ctime_ns = 0;  // Last-Modified says it
     ++inode->epoch;
   }
   inode->attributes = AttributesOf(opened.info, false, policy_.defaults);
@@ -220,17 +223,23 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   return true;
 }
 
-absl::StatusOr<bool> Importer::ProbeDirectory(const CallContext& call,
-                                              const std::string& directory_key,
+absl::StatusOr<bool> Importer::ProbeDirectory(const CallContext& call, const InodePtr& directory,
+                                              absl::string_view name,
                                               std::optional<Stamp>* marker) {
-  ListRequest request;
-  request.prefix = directory_key;
-  request.hierarchical = false;
-  request.max_keys = 1;
-  S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
-  if (page.objects.empty()) return false;
-  if (page.objects[0].key == directory_key) *marker = page.objects[0].stamp;
-  return true;
+  const std::string rest = name.empty() ? "" : absl::StrCat(name, "/");
+  while (true) {
+    const uint64_t landings = names_->landings();
+    if (names_->MovedAway(directory, rest)) return false;
+    ListRequest request;
+    request.prefix = names_->SourceChildKey(directory, rest);
+    request.hierarchical = false;
+    request.max_keys = 1;
+    S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
+    if (names_->landings() != landings) continue;
+    if (page.objects.empty()) return false;
+    if (page.objects[0].key == request.prefix) *marker = page.objects[0].stamp;
+    return true;
+  }
 }
 
 absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& directory) {
@@ -242,9 +251,8 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
     }
   }
   std::optional<Stamp> marker;
-  S3FILES_ASSIGN_OR_RETURN(const bool exists,
-                           ProbeDirectory(call, names_->DirectoryKey(directory), &marker));
-  if (!exists) return NoDirectory(directory);
+  S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, directory, "", &marker));
+  if (!exists && !names_->KeepsMove(directory)) return NoDirectory(directory);
   NoteExists(directory);
   if (marker) NoteMarker(directory, marker);
   return absl::OkStatus();
@@ -264,7 +272,9 @@ absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& di
     local = local || directory->directory.local;
   }
   if (!local) {
-    absl::StatusOr<ObjectInfo> info = store_->Head(call, names_->DirectoryKey(directory));
+    const uint64_t landings = names_->landings();
+    absl::StatusOr<ObjectInfo> info = store_->Head(call, names_->SourceDirectoryKey(directory));
+    if (names_->landings() != landings) return FillDirectory(call, directory);
     if (info.ok()) {
       attributes = AttributesOf(*info, true, policy_.defaults);
     } else if (ErrnoOf(info.status()) != ENOENT) {
@@ -302,7 +312,7 @@ absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& direc
     }
   }
   ListRequest request;
-  request.prefix = names_->DirectoryKey(directory);
+  request.prefix = names_->SourceDirectoryKey(directory);
   request.hierarchical = false;
   request.max_keys = 2;
   S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
@@ -327,17 +337,17 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
   }
   ListRequest request;
   request.prefix = names_->DirectoryKey(directory);
-  request.hierarchical = false;
   S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
   std::optional<Stamp> marker;
   uint64_t others = 0;
   for (const ListedObject& object : page.objects) {
     if (object.key == request.prefix) {
       marker = object.stamp;
-    } else if (object.key != leaving && !absl::StartsWith(object.key, absl::StrCat(leaving, "/"))) {
+    } else if (object.key != leaving) {
       ++others;
     }
   }
+  for (const std::string& prefix : page.prefixes) others += prefix != leaving ? 1 : 0;
   if (!marker && others == 0 && page.next_token.empty()) {
     S3FILES_ASSIGN_OR_RETURN(marker, PutMarker(call, request.prefix));
   }
@@ -361,27 +371,47 @@ absl::StatusOr<Stamp> Importer::PutMarker(const CallContext& call, const std::st
   return stamp;
 }
 
-absl::StatusOr<ListPage> Importer::ListPageOf(const CallContext& call, const InodePtr& directory,
-                                              absl::string_view start_after,
-                                              absl::string_view token) {
-  ListRequest request;
-  request.prefix = names_->DirectoryKey(directory);
-  request.start_after = std::string(start_after);
-  request.token = std::string(token);
-  return store_->List(call, request);
+absl::StatusOr<std::optional<ListPage>> Importer::ListPageOf(const CallContext& call,
+                                                             const InodePtr& directory,
+                                                             const std::string& prefix,
+                                                             absl::string_view start_after,
+                                                             absl::string_view token) {
+  while (true) {
+    const uint64_t landings = names_->landings();
+    if (names_->SourceDirectoryKey(directory) != prefix) return std::optional<ListPage>();
+    if (names_->MovedAway(directory, "")) return ListPage();
+    ListRequest request;
+    request.prefix = prefix;
+    request.start_after = std::string(start_after);
+    request.token = std::string(token);
+    S3FILES_ASSIGN_OR_RETURN(ListPage page, store_->List(call, request));
+    // Of a directory that is no longer there the page may lack what was removed already.
+    if (names_->landings() != landings) continue;
+    page.prefixes.erase(std::remove_if(page.prefixes.begin(), page.prefixes.end(),
+                                       [&](const std::string& key) {
+                                         return names_->MovedAway(
+                                             directory,
+                                             absl::string_view(key).substr(prefix.size()));
+                                       }),
+                        page.prefixes.end());
+    return page;
+  }
 }
 
 absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& directory,
                                  uint64_t most_pages) {
   DirectoryState::Listing listing;
   listing.at_ns = clock_->MonotonicNanos();
-  const std::string key = names_->DirectoryKey(directory);
+  const std::string key = names_->SourceDirectoryKey(directory);
   std::optional<Stamp> marker;
   std::string token;
   uint64_t pages = 0;
   bool found = directory == names_->root();
   do {
-    S3FILES_ASSIGN_OR_RETURN(ListPage page, ListPageOf(call, directory, "", token));
+    S3FILES_ASSIGN_OR_RETURN(std::optional<ListPage> part,
+                             ListPageOf(call, directory, key, "", token));
+    if (!part) return ListWhole(call, directory, most_pages);
+    const ListPage& page = *part;
     ++pages;
     found = found || !page.objects.empty() || !page.prefixes.empty();
     for (const ListedObject& object : page.objects) {
@@ -393,7 +423,7 @@ absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& direct
     }
     token = page.next_token;
   } while (!token.empty() && pages < most_pages);
-  if (!found) return NoDirectory(directory);
+  if (!found && !names_->KeepsMove(directory)) return NoDirectory(directory);
 
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;

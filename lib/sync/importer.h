@@ -72,13 +72,17 @@ class Importer {
   absl::Status CheckEmpty(const CallContext& call, const InodePtr& directory);
 
   // A directory that only its children imply gets a marker before the last of them, whose key is
-  // `leaving`, goes. No request where that is not known to be close.
+  // `leaving` (a directory's ends in '/'), goes. No request where that is not known to be close.
   absl::Status KeepDirectory(const CallContext& call, const InodePtr& directory,
                              absl::string_view leaving);
 
-  // One page of the directory. `start_after` and `token` as in ListRequest.
-  absl::StatusOr<ListPage> ListPageOf(const CallContext& call, const InodePtr& directory,
-                                      absl::string_view start_after, absl::string_view token);
+  // One page of the directory, whose keys begin with `prefix` in the store. `start_after` and
+  // `token` as in ListRequest. Nullopt: a rename has changed the prefix meanwhile.
+  absl::StatusOr<std::optional<ListPage>> ListPageOf(const CallContext& call,
+                                                     const InodePtr& directory,
+                                                     const std::string& prefix,
+                                                     absl::string_view start_after,
+                                                     absl::string_view token);
 
   // We made, or removed, `name`: what is known of the directory follows.
   void NoteCreated(const InodePtr& directory, absl::string_view name);
@@ -99,9 +103,9 @@ class Importer {
   bool ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened&& opened);
   // The store no longer has the object of a file that has nothing staged. False: that is old news.
   bool NoteGone(const InodePtr& inode, uint64_t epoch);
-  // Whether anything is under `key` + '/'.
-  absl::StatusOr<bool> ProbeDirectory(const CallContext& call, const std::string& directory_key,
-                                      std::optional<Stamp>* marker);
+  // Whether anything is under the directory (of `name` in it, where that is not empty).
+  absl::StatusOr<bool> ProbeDirectory(const CallContext& call, const InodePtr& directory,
+                                      absl::string_view name, std::optional<Stamp>* marker);
   // Unknown where another host was first.
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);

@@ -83,6 +83,7 @@ void ListingMerger::AddObject(ListedObject&& object, absl::string_view prefix) {
     skipped_.push_back(std::move(object.key));
     return;
   }
+  if (absl::StartsWith(*name, kTemporaryName)) return;
   ReleaseBefore(*name);
   if (!held_.empty() && held_.back().name == *name) return;  // a store that repeats itself
   held_.push_back({std::move(*name), false, object.size, std::move(object.stamp)});

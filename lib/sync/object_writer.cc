@@ -70,15 +70,7 @@ absl::StatusOr<Stamp> ObjectWriter::WriteBytes(const CallContext& call, const Wr
 
 absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob& job) {
   const Capabilities& can = store_->capabilities();
-  WriteJob write{job.key,
-                 job.metadata,
-                 job.expected,
-                 {job.source, nullptr},
-                 job.commit_id,
-                 nullptr,
-                 job.tagged ? job.source->key : "",
-                 {}};
-  if (job.source->size > can.largest_copy) return WriteBytes(call, write, {});
+  if (job.source->size > can.largest_copy) return Rewrite(call, job);
 
   S3FILES_ASSIGN_OR_RETURN(const Precondition precondition,
                            guard_->Prepare(call, job.key, job.expected, WriteKind::kCopy));
@@ -95,10 +87,10 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   request.key = job.key;
   request.precondition = precondition;
   request.metadata = job.metadata;
-  request.commit_id = job.commit_id;
+  if (job.metadata) request.commit_id = job.commit_id;
   absl::StatusOr<Stamp> stamp = store_->Copy(call, request);
   // A store that cannot copy this one gets the bytes through us.
-  if (ErrnoOf(stamp.status()) == ENOTSUP) return WriteBytes(call, write, {});
+  if (ErrnoOf(stamp.status()) == ENOTSUP) return Rewrite(call, job);
   return stamp;
 }
 
@@ -106,6 +98,24 @@ absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const 
   const Base& source = *job.snapshot.base;
   S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, source.key));
   return now != source.version;
+}
+
+// In parts, which the store copies where it can.
+absl::StatusOr<Stamp> ObjectWriter::Rewrite(const CallContext& call, const CopyJob& job) {
+  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {}};
+  bool tagged = job.tagged;
+  if (job.metadata) {
+    write.metadata = *job.metadata;
+  } else {
+    S3FILES_ASSIGN_OR_RETURN(ObjectInfo info, store_->Head(call, job.source->key));
+    if (job.source->version.known() && info.stamp.version != job.source->version) {
+      return Error(ESTALE, job.source->key + " changed in the store before it was copied");
+    }
+    tagged = info.tag_count > 0;
+    write.metadata = std::move(info.metadata);
+  }
+  if (tagged) write.tags_of = job.source->key;
+  return WriteBytes(call, write, {});
 }
 
 absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob& job) {

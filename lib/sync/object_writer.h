@@ -3,6 +3,7 @@
 #define S3FILES_LIB_SYNC_OBJECT_WRITER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ struct WriteJob {
 struct CopyJob {
   BasePtr source;
   std::string key;
-  ObjectMetadata metadata;
+  std::optional<ObjectMetadata> metadata;  // replaces the source's; nullopt keeps it
   Version expected;
+  // With metadata; else only where the bytes must be written anew, the source's metadata with them.
   std::string commit_id;
   bool tagged = false;  // the source has tags
 };
@@ -58,7 +60,8 @@ class ObjectWriter {
   // the object carries the commit id. ESTALE, EEXIST: the key does not hold `expected`. EFBIG.
   absl::StatusOr<Stamp> Write(const CallContext& call, const WriteJob& job);
 
-  // As Write, for bytes that the store has already.
+  // As Write, for bytes that the store has already. ENOENT: the source is gone. ESTALE: it, or the
+  // target, has another version.
   absl::StatusOr<Stamp> Copy(const CallContext& call, const CopyJob& job);
 
   // Whether the object that a borrowed snapshot rests on has changed, and not the key written: a
@@ -83,6 +86,7 @@ class ObjectWriter {
   absl::Status CarryStep(const CallContext& call, const WriteJob& job, const std::string& upload_id,
                          Step& step);
   absl::StatusOr<Stamp> WriteParts(const CallContext& call, const WriteJob& job, WritePlan plan);
+  absl::StatusOr<Stamp> Rewrite(const CallContext& call, const CopyJob& job);
   void Abort(const std::string& key, const std::string& upload_id);
 
   ObjectStore* const store_;

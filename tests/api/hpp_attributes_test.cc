@@ -105,19 +105,18 @@ TEST(HppAttributesTest, BadArgumentsAreEinval) {
   EXPECT_EQ(s3f_getxattr(&byte, 1, fs.native_handle(), nullptr, "f", 0, "user.a", nullptr),
             -ERANGE);
   EXPECT_EQ(s3f_getxattr(nullptr, 0, fs.native_handle(), nullptr, "f", 0, "user.a", nullptr), 2);
-  EXPECT_EQ(s3f_setxattr(fs.native_handle(), nullptr, "f", S3F_XATTR_CREATE, "user.a", "", 0,
-                         nullptr),
-            -EEXIST);
-  EXPECT_EQ(s3f_setxattr(fs.native_handle(), nullptr, "f", S3F_XATTR_REPLACE, "user.b", "", 0,
-                         nullptr),
-            -ENODATA);
+  EXPECT_EQ(
+      s3f_setxattr(fs.native_handle(), nullptr, "f", S3F_XATTR_CREATE, "user.a", "", 0, nullptr),
+      -EEXIST);
+  EXPECT_EQ(
+      s3f_setxattr(fs.native_handle(), nullptr, "f", S3F_XATTR_REPLACE, "user.b", "", 0, nullptr),
+      -ENODATA);
 }
 
 // An empty path with a handle is the handle itself.
 TEST(HppAttributesTest, HandlesHaveTheirAttributesChanged) {
   const file_system fs("memory://hpp-handles");
-  s3files::file file =
-      fs.open("f", s3files::open_flags::write | s3files::open_flags::create);
+  s3files::file file = fs.open("f", s3files::open_flags::write | s3files::open_flags::create);
   fs.chmod({file, ""}, 0600);
   EXPECT_EQ(file.stat().mode, 0600u);
   fs.unlink("f");

@@ -285,6 +285,7 @@ TEST_F(AttributeChangeTest, AFileInLostAndFoundSaysWhereItComesFrom) {
   EXPECT_NE(host_.GetXattr(lost, "s3files.error")->find("another version"), std::string::npos);
 }
 
+// [N11]
 TEST_F(AttributeChangeTest, N11InodeNumbersAreStable) {
   FileSystemOptions options = Host::Options();
   options.entry_limit = 10;

@@ -244,6 +244,26 @@ TEST_F(ConsistencyTest, C5AReplacedFileIsReadOnForItsHandlesAndNotWritten) {
   EXPECT_EQ(ErrnoOf(here_.Write(*removed, 0, "x")), ESTALE);
 }
 
+// [C5]
+TEST_F(ConsistencyTest, C5AReplacedFileKeepsItsVersionForItsHandles) {
+  bucket_.Put(kFile, "one");
+  const auto version_of = [&](const Handle& handle) {
+    return here_.fs().Stat(here_.call, &handle, "", false, kInfoVersion)->version;
+  };
+  const std::unique_ptr<Handle> old = here_.Open(kFile, kOpenPath);
+  const Version one = version_of(*old);
+  EXPECT_EQ(one, bucket_.Head(kFile).stamp.version);
+  bucket_.Put(kFile, "two");
+  const std::unique_ptr<Handle> now = here_.Open(kFile);
+  EXPECT_EQ(version_of(*old), one);
+  EXPECT_EQ(version_of(*now), bucket_.Head(kFile).stamp.version);
+
+  // What this file system commits itself is everybody's version.
+  ASSERT_TRUE(here_.WriteFile(kFile, "three").ok());
+  EXPECT_EQ(version_of(*now), bucket_.Head(kFile).stamp.version);
+  EXPECT_EQ(version_of(*old), one);
+}
+
 // [C5] [N3]
 TEST(VersionedBucketTest, C5OldVersionsAreReadById) {
   Capabilities can = Bucket::SmallParts();
@@ -332,7 +352,7 @@ TEST_F(ConsistencyTest, P2WaitingForAnotherCommitEndsInTime) {
   patient.deadline_ns = MonotonicNanos() + 20'000'000;
   EXPECT_EQ(ErrnoOf(here_.fs().Commit(patient, nullptr, kFile)), ETIMEDOUT);
   EXPECT_EQ(ErrnoOf(here_.fs().Unlink(patient, nullptr, kFile)), ETIMEDOUT);
-  EXPECT_EQ(ErrnoOf(here_.fs().Rename(patient, nullptr, kFile, nullptr, "g", true)), ETIMEDOUT);
+  EXPECT_EQ(ErrnoOf(here_.fs().Rename(patient, nullptr, kFile, nullptr, "g", 0)), ETIMEDOUT);
   here_.store().ReleaseAll();
   committer.join();
 }

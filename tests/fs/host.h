@@ -134,7 +134,7 @@ class Host final : public EventSink {
   }
   absl::Status Unlink(absl::string_view path) { return fs_->Unlink(call, nullptr, path); }
   absl::Status Rename(absl::string_view from, absl::string_view to, bool replace = true) {
-    return fs_->Rename(call, nullptr, from, nullptr, to, replace);
+    return fs_->Rename(call, nullptr, from, nullptr, to, replace ? 0u : uint32_t{kRenameNoReplace});
   }
   absl::Status Commit(absl::string_view path) { return fs_->Commit(call, nullptr, path); }
   absl::Status Discard(absl::string_view path) { return fs_->Discard(call, nullptr, path); }

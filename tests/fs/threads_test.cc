@@ -17,7 +17,8 @@ constexpr absl::Duration kHowLong = absl::Milliseconds(1500);
 // Files hold one letter many times, so that a mixture of two writes shows.
 class Worker {
  public:
-  Worker(Host* host, int seed) : host_(*host), random_(seed) {
+  Worker(Host* host, int seed, bool directories)
+      : host_(*host), random_(seed), directories_(directories) {
     call_.deadline_ns = MonotonicNanos() + int64_t{60} * 1'000'000'000;
   }
 
@@ -30,11 +31,13 @@ class Worker {
   std::string Path() { return absl::StrCat("d", Below(2), "/", Below(kFiles)); }
 
   void Step() {
+    if (directories_ && Below(8) == 0) return RenameDirectory();
     switch (Below(7)) {
       case 0:
         return Note(host_.fs().Unlink(call_, nullptr, Path()));
       case 1:
-        return Note(host_.fs().Rename(call_, nullptr, Path(), nullptr, Path(), Below(2) == 0));
+        return Note(host_.fs().Rename(call_, nullptr, Path(), nullptr, Path(),
+                                      Below(2) == 0 ? 0u : uint32_t{kRenameNoReplace}));
       case 2:
         return Note(host_.fs().Stat(call_, nullptr, Path(), true, kInfoNeedsHead).status());
       case 3:
@@ -66,6 +69,12 @@ class Worker {
     Note(host_.fs().Read(call_, **handle, 0, absl::MakeSpan(bytes)).status());
     Note(host_.fs().CloseHandle(call_, *std::move(handle)));
   }
+  void RenameDirectory() {
+    const int n = Below(2);
+    const std::string d = absl::StrCat("d", n), e = absl::StrCat("e", n);
+    const bool there = Below(2) == 0;
+    Note(host_.fs().Rename(call_, nullptr, there ? d : e, nullptr, there ? e : d, 0));
+  }
   void List() {
     auto handle = host_.fs().Open(call_, nullptr, absl::StrCat("d", Below(2)), kOpenDirectory, 0);
     Note(handle.status());
@@ -74,33 +83,38 @@ class Worker {
     Note(host_.fs().CloseHandle(call_, *std::move(handle)));
   }
   static void Note(const absl::Status& status) {
-    static const std::set<int> kDocumented = {0, ENOENT, ESTALE, EEXIST, EBUSY};
+    static const std::set<int> kDocumented = {0, ENOENT, ESTALE, EEXIST, EBUSY, ENOTEMPTY};
     EXPECT_TRUE(kDocumented.contains(ErrnoOf(status))) << status;
   }
 
   Host& host_;
   CallContext call_;
   std::mt19937 random_;
+  const bool directories_;  // renames them, too
 };
 
-void Torment(int64_t delay_ns) {
+void Torment(int64_t delay_ns, bool directories = false) {
   Bucket bucket;
   bucket.Put("d0/", "");
   bucket.Put("d1/", "");
   FileSystemOptions options = Host::Options();
   options.memory = 16 * kBlockSize;
   options.commit.delay_ns = delay_ns;
+  // Else one of them may remember a directory that the other has renamed just now.
+  if (directories) options.import.attribute_timeout_ns = 0;
   Host one(bucket, options), two(bucket, options);
   const absl::Time end = absl::Now() + kHowLong;
   std::vector<std::thread> threads;
   for (int i = 0; i < 2 * kThreads; ++i) {
-    threads.emplace_back([&, i] { Worker(i % 2 == 0 ? &one : &two, i).Run(end); });
+    threads.emplace_back([&, i] { Worker(i % 2 == 0 ? &one : &two, i, directories).Run(end); });
   }
   for (std::thread& thread : threads) thread.join();
 
   for (Host* host : {&one, &two}) {
     host->Commit("/").IgnoreError();  // conflicts go to lost+found
     EXPECT_TRUE(host->Commit("/").ok());
+    uint64_t cursor = 0;
+    EXPECT_EQ(host->fs().NextStaged(&cursor).value_or(""), "");
     EXPECT_EQ(host->fs().GetStats().staged_files, 0u);
   }
   for (const std::string& key : bucket.Keys()) {
@@ -117,6 +131,10 @@ void Torment(int64_t delay_ns) {
 TEST(ThreadsTest, CommittingOnClose) { Torment(0); }
 
 TEST(ThreadsTest, CommittingInTheBackground) { Torment(1'000'000); }
+
+TEST(ThreadsTest, RenamingDirectories) { Torment(0, true); }
+
+TEST(ThreadsTest, RenamingDirectoriesInTheBackground) { Torment(1'000'000, true); }
 
 }  // namespace
 }  // namespace s3files

@@ -193,6 +193,24 @@ TEST_F(UploadTest, N7MtimeOfAnEarlyUploadIsTheSameEverywhere) {
   EXPECT_EQ(there.Stat(kFile)->attributes, here);
 }
 
+// [W5] Regression: what another handle wrote while a discard was aborting its upload was neither
+// committed nor reported.
+TEST_F(UploadTest, W5AWriteDuringADiscardIsAFileAgain) {
+  std::unique_ptr<Handle> abandoned = host_.Create("f");
+  ASSERT_TRUE(host_.Write(*abandoned, 0, Noise(4 * Bucket::kPart)).ok());
+  ASSERT_TRUE(host_.store().AwaitCalls(Op::kCreateUpload, 1));
+  std::unique_ptr<Handle> other = host_.Open("f", kOpenWrite);
+  host_.store().Hold(Op::kAbortUpload);
+  std::thread abandon([&] { EXPECT_TRUE(host_.Abandon(std::move(abandoned)).ok()); });
+  ASSERT_TRUE(host_.store().AwaitHeld(Op::kAbortUpload));
+  ASSERT_TRUE(host_.Write(*other, 0, "bytes").ok());
+  host_.store().ReleaseAll();
+  abandon.join();
+  ASSERT_TRUE(host_.Close(std::move(other)).ok());
+  EXPECT_EQ(bucket_.Get("f"), "bytes");
+  EXPECT_EQ(host_.fs().GetStats().staged_files, 0u);
+}
+
 // [W9]
 TEST_F(UploadTest, W9ARewriteKeepsTheMetadata) {
   ObjectMetadata metadata;

@@ -33,6 +33,7 @@ SET_MODE, SET_UID, SET_GID, SET_SIZE, SET_MTIME, SET_MTIME_NOW, SET_ATIME, SET_A
     1 << n for n in range(8))
 LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE = 0, 1, 2
 LOCK_WAIT = 1 << 0
+RENAME_EXCHANGE = 1 << 1
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
                5: "unconditional"}
 STATES = {0: "clean", 1: "staged", 2: "committing", 3: "failed", 4: "conflict"}

@@ -273,9 +273,12 @@ class FileSystem:
 
     unlink = remove
 
-    def rename(self, source, target, *, replace: bool = True) -> None:
-        """Renames a file; where there is a target, replaces it or raises FileExistsError."""
+    def rename(self, source, target, *, replace: bool = True, exchange: bool = False) -> None:
+        """Renames a file or directory; where there is a target, replaces it (a file, an empty
+        directory) or raises FileExistsError. With exchange two files change places."""
         flags = 0 if replace else _abi.RENAME_NOREPLACE
+        if exchange:
+            flags |= _abi.RENAME_EXCHANGE
         lib.s3f_rename(self._pointer(), None, encode(source), None, encode(target), flags, None)
 
     def replace(self, source, target) -> None:
@@ -390,7 +393,8 @@ class FileSystem:
         while True:
             out = create_string_buffer(max(ask(None, 0), 1))
             try:
-                return out.raw[:ask(out, len(out))]
+                size = ask(out, len(out))
+                return out.raw[:size]
             except OSError as error:
                 if error.errno != errno.ERANGE:  # it grew meanwhile
                     raise

@@ -1,0 +1,388 @@
+#include "lib/sync/directory_mover.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+#include "lib/base/hash.h"
+#include "lib/inode/path.h"
+
+namespace s3files {
+namespace {
+
+// An object that changes faster than it is copied is an error after so many copies.
+constexpr int kMostCopies = 8;
+
+// Sixty-four bits for one version of one key. What has no ETag goes by its size.
+uint64_t Fingerprint(absl::string_view key, const Version& version, uint64_t size) {
+  if (version.known()) return absl::HashOf(key, version.etag());
+  return absl::HashOf(key, size, 'u');
+}
+
+// What a copy by the store keeps, the name of the write itself aside.
+ObjectMetadata Kept(ObjectMetadata metadata) {
+  metadata.user.erase(kCommitIdName);
+  return metadata;
+}
+
+absl::string_view CommitIdOf(const ObjectInfo& info) {
+  auto it = info.metadata.user.find(kCommitIdName);
+  return it == info.metadata.user.end() ? absl::string_view() : absl::string_view(it->second);
+}
+
+// The same for the same copy, so that one whose reply was lost is known again.
+std::string CopyId(absl::string_view from, absl::string_view to, const Version& version) {
+  const std::string what = absl::StrCat(from, "\n", to, "\n", version.ToString());
+  return Hex(AsBytes(Sha256(what))).substr(0, 32);
+}
+
+}  // namespace
+
+// What has been done of one move; lives until it is done whole.
+struct DirectoryMover::Progress {
+  InodePtr origin_parent;
+  Version replaced;  // the target's marker before
+
+  absl::Mutex mu;  // leaf
+  // Versions of old keys whose bytes stand under the new ones; and versions, under the new keys, that
+  // are copies of ours and have another ETag than their source.
+  absl::flat_hash_set<uint64_t> copied ABSL_GUARDED_BY(mu);
+  absl::flat_hash_set<uint64_t> written ABSL_GUARDED_BY(mu);
+  // The copies' stamps, where they cannot be told from their source.
+  absl::flat_hash_map<uint64_t, Stamp> stamps ABSL_GUARDED_BY(mu);
+  absl::flat_hash_set<std::string> left ABSL_GUARDED_BY(mu);  // old keys that stay
+  absl::Status left_because ABSL_GUARDED_BY(mu);              // of the first
+
+  bool Copied(uint64_t fingerprint) {
+    absl::MutexLock lock(&mu);
+    return copied.contains(fingerprint);
+  }
+  bool Left(const std::string& key) {
+    absl::MutexLock lock(&mu);
+    return left.contains(key);
+  }
+  void NoteCopied(const std::string& from, const std::string& to, const Base& source,
+                  const Stamp& stamp) {
+    const uint64_t id = Fingerprint(from, source.version, source.size);
+    absl::MutexLock lock(&mu);
+    copied.insert(id);
+    const bool same = stamp.version.etag() == source.version.etag();
+    if (!same) written.insert(Fingerprint(to, stamp.version, source.size));
+    if (!same || !stamp.version.version_id().empty()) stamps[id] = stamp;
+  }
+};
+
+struct DirectoryMover::Task {
+  const InodePtr directory;
+  const std::string origin;
+  const std::string target;
+  const std::shared_ptr<Progress> progress;
+  const size_t prefix_size;  // of the file system's
+  DeferredEvents& events;
+  absl::Mutex events_mu;
+  bool marker_copied = false;  // the origin's own
+
+  std::string NewKey(const std::string& key) const { return target + key.substr(origin.size()); }
+  void Leave(const std::string& key, const absl::Status& why, const std::string& path) {
+    {
+      absl::MutexLock lock(&progress->mu);
+      if (!progress->left.insert(key).second) return;
+      if (progress->left_because.ok()) progress->left_because = why;
+    }
+    absl::MutexLock lock(&events_mu);
+    events.Add({EventKind::kConflict, path, why, "/" + key.substr(prefix_size), 0});
+  }
+};
+
+absl::Status DirectoryMover::CheckPossible() const {
+  if (!parts_.strict || parts_.store->capabilities().copy_target) return absl::OkStatus();
+  return Error(
+      ENOTSUP,
+      "the store does not honour conditions on copies, and option `strict` forbids copying "
+      "without; directories cannot be renamed");
+}
+
+void DirectoryMover::Begin(const InodePtr& directory, const InodePtr& origin_parent,
+                           const Version& replaced) {
+  absl::MutexLock lock(&mu_);
+  std::shared_ptr<Progress>& progress = moves_[directory->ino];
+  if (progress == nullptr) {
+    progress = std::make_shared<Progress>();
+    progress->origin_parent = origin_parent;
+  }
+  progress->replaced = replaced;
+}
+
+bool DirectoryMover::Replaces(const InodePtr& directory) const {
+  absl::MutexLock lock(&mu_);
+  auto it = moves_.find(directory->ino);
+  return it != moves_.end() && !it->second->replaced.absent();
+}
+
+void DirectoryMover::Forget(const InodePtr& directory) {
+  absl::MutexLock lock(&mu_);
+  moves_.erase(directory->ino);
+}
+
+std::shared_ptr<DirectoryMover::Progress> DirectoryMover::ProgressOf(const InodePtr& directory) {
+  absl::MutexLock lock(&mu_);
+  return moves_[directory->ino];
+}
+
+absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& directory,
+                                   DeferredEvents& events) {
+  const Names::Move move = parts_.names->MoveOf(directory);
+  if (move.directory == nullptr) return absl::OkStatus();
+  Task task{directory,
+            move.origin,
+            parts_.names->DirectoryKey(directory),
+            ProgressOf(directory),
+            parts_.names->prefix().size(),
+            events,
+            {}};
+  if (move.phase == MovePhase::kStaged) {
+    S3FILES_RETURN_IF_ERROR(CopyAll(call, task));
+    S3FILES_RETURN_IF_ERROR(Land(call, task));
+  }
+  S3FILES_RETURN_IF_ERROR(KeepParent(call, task));
+  S3FILES_RETURN_IF_ERROR(RemoveAll(call, task));
+  parts_.names->EndMove(directory);
+  Forget(directory);
+  absl::MutexLock lock(&task.progress->mu);
+  return task.progress->left_because;
+}
+
+absl::Status DirectoryMover::CopyAll(const CallContext& call, Task& task) {
+  ListRequest request;
+  request.prefix = task.origin;
+  request.hierarchical = false;
+  bool any = false;
+  do {
+    S3FILES_ASSIGN_OR_RETURN(const ListPage page, parts_.store->List(call, request));
+    any = any || !page.objects.empty();
+    S3FILES_RETURN_IF_ERROR(CopyMissing(call, task, page.objects));
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  // The marker of the directory that was replaced says something about that one only.
+  const Version& replaced = task.progress->replaced;
+  if (!any || task.marker_copied || replaced.absent()) return absl::OkStatus();
+  absl::StatusOr<Precondition> precondition =
+      parts_.guard->Prepare(call, task.target, replaced, WriteKind::kDelete);
+  absl::Status status = precondition.ok() ? parts_.store->Delete(call, task.target, *precondition)
+                                          : precondition.status();
+  if (ErrnoOf(status) == ESTALE) status = absl::OkStatus();  // somebody else's by now
+  return status;
+}
+
+// Copies those of `objects` that were not copied as they are now. An object that cannot get its new
+// name does not keep others from theirs; a failure of the store does.
+absl::Status DirectoryMover::CopyMissing(const CallContext& call, Task& task,
+                                         const std::vector<ListedObject>& objects) {
+  std::vector<const ListedObject*> open;
+  for (const ListedObject& object : objects) {
+    if (object.key == task.origin) task.marker_copied = true;
+    const uint64_t id = Fingerprint(object.key, object.stamp.version, object.size);
+    if (!task.progress->Copied(id) && !task.progress->Left(object.key)) open.push_back(&object);
+  }
+  if (!open.empty()) parts_.names->StartMove(task.directory);
+  absl::Mutex mu;
+  absl::Status first_error;  // guarded by mu
+  ParallelFor(parts_.executor, open.size(), [&](size_t i) {
+    {
+      absl::MutexLock lock(&mu);
+      if (!first_error.ok()) return;
+    }
+    const absl::Status status = CopyObject(call, task, *open[i]);
+    absl::MutexLock lock(&mu);
+    first_error.Update(status);
+  });
+  return first_error;
+}
+
+absl::Status DirectoryMover::CopyObject(const CallContext& call, Task& task,
+                                        const ListedObject& listed) {
+  const std::string key = task.NewKey(listed.key);
+  const std::string path = key.substr(parts_.names->prefix().size());
+  if (const absl::Status status = CheckKeyLength(key); !status.ok()) {
+    const absl::Status told = Annotate(status, absl::StrCat(listed.key, " keeps its name"));
+    task.Leave(listed.key, told, path);
+    return absl::OkStatus();
+  }
+  CopyJob job;
+  job.source = std::make_shared<const Base>(listed.key, listed.stamp.version, listed.size);
+  job.key = key;
+  if (key == task.target) job.expected = task.progress->replaced;
+  for (int i = 0; i < kMostCopies; ++i) {
+    S3FILES_RETURN_IF_ERROR(call.Check("moving a directory"));
+    job.commit_id = CopyId(listed.key, key, job.source->version);
+    const absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
+    if (stamp.ok()) {
+      task.progress->NoteCopied(listed.key, key, *job.source, *stamp);
+      return absl::OkStatus();
+    }
+    const int error = ErrnoOf(stamp.status());
+    if (error != ESTALE && error != ENOENT && error != EEXIST) {
+      return Annotate(stamp.status(), absl::StrCat("copying ", listed.key, " to ", key));
+    }
+    const absl::StatusOr<ObjectInfo> source = parts_.store->Head(call, listed.key);
+    if (ErrnoOf(source.status()) == ENOENT) return absl::OkStatus();  // somebody removed it
+    S3FILES_RETURN_IF_ERROR(source.status());
+    const bool changed =
+        job.source->version.known() && source->stamp.version != job.source->version;
+    job.source = std::make_shared<const Base>(listed.key, source->stamp.version, source->size);
+    if (error != EEXIST && changed) continue;
+    S3FILES_ASSIGN_OR_RETURN(const bool again,
+                             SettleTarget(call, task, listed.key, *source, key, &job.expected));
+    if (again) continue;
+    if (task.progress->Copied(Fingerprint(listed.key, job.source->version, job.source->size))) {
+      return absl::OkStatus();
+    }
+    const absl::Status told =
+        Error(ESTALE, absl::StrCat("/", path, ": the store has another object there; ", listed.key,
+                                   " keeps its name"));
+    task.Leave(listed.key, told, path);
+    return absl::OkStatus();
+  }
+  return Error(EIO, absl::StrCat(listed.key, " changes faster than it can be copied"));
+}
+
+// The target was not what it was expected to be. True: `*expected` says what it is, and it may be
+// replaced, because it is a copy of ours of what the source was before, or gone. False: it is a copy
+// of the source as it is (now noted so), or somebody else's.
+absl::StatusOr<bool> DirectoryMover::SettleTarget(const CallContext& call, Task& task,
+                                                  const std::string& source_key,
+                                                  const ObjectInfo& from, const std::string& key,
+                                                  Version* expected) {
+  const absl::StatusOr<ObjectInfo> there = parts_.store->Head(call, key);
+  if (ErrnoOf(there.status()) == ENOENT) {
+    *expected = Version::Absent();
+    return true;
+  }
+  S3FILES_RETURN_IF_ERROR(there.status());
+  const Version& version = there->stamp.version;
+  // Of the same bytes: told by the ETag, or by the commit id, which no two writes have in common.
+  const bool same_id = !CommitIdOf(from).empty() && CommitIdOf(*there) == CommitIdOf(from);
+  if (there->size == from.size && Kept(there->metadata) == Kept(from.metadata) &&
+      (version == from.stamp.version || same_id ||
+       CommitIdOf(*there) == CopyId(source_key, key, from.stamp.version))) {
+    const Base source(source_key, from.stamp.version, from.size);
+    task.progress->NoteCopied(source_key, key, source, there->stamp);
+    return false;
+  }
+  absl::MutexLock lock(&task.progress->mu);
+  if (!task.progress->copied.contains(Fingerprint(source_key, version, there->size)) &&
+      !task.progress->written.contains(Fingerprint(key, version, there->size))) {
+    return false;
+  }
+  *expected = version;
+  return true;
+}
+
+// From here on the file side, too, has everything under the new key. Nobody waits for this while it
+// is busy itself, and what is busy sees the move and ends soon.
+absl::Status DirectoryMover::Land(const CallContext& call, Task& task) {
+  while (true) {
+    const InodePtr busy = parts_.names->LandMove(
+        task.directory, [&](Inode& inode, const std::string& from, const std::string& to) {
+          RekeyInode(task, inode, from, to);
+        });
+    if (busy == nullptr) return absl::OkStatus();
+    S3FILES_RETURN_IF_ERROR(AwaitIdle(call, busy));
+  }
+}
+
+void DirectoryMover::RekeyInode(const Task& task, Inode& inode, const std::string& from,
+                                const std::string& to) {
+  // What the version has become under the new key; nullopt: it was not copied.
+  auto after = [&](const Version& version, uint64_t size) -> std::optional<Stamp> {
+    const uint64_t id = Fingerprint(from, version, size);
+    absl::MutexLock lock(&task.progress->mu);
+    if (!task.progress->copied.contains(id)) return std::nullopt;
+    auto it = task.progress->stamps.find(id);
+    if (it != task.progress->stamps.end()) return it->second;
+    return Stamp{version.known() ? Version::Of(version.etag()) : version, 0};
+  };
+  absl::MutexLock lock(&inode.mu);
+  ++inode.epoch;
+  if (inode.type == FileType::kDirectory) {
+    inode.directory.marker.reset();
+    inode.directory.spare_children = 0;
+    return;
+  }
+  const BasePtr base = inode.content == nullptr ? nullptr : inode.content->base();
+  const uint64_t size = base == nullptr ? 0 : base->size;
+  if (!inode.committed.version.absent()) {
+    const std::optional<Stamp> stamp = after(inode.committed.version, size);
+    if (stamp) {
+      inode.committed.version = stamp->version;
+      if (stamp->last_modified_ns != 0) inode.committed.last_modified_ns = stamp->last_modified_ns;
+    } else {
+      inode.validated_ns = 0;  // replaced or removed by others
+    }
+  }
+  if (base == nullptr || base->key != from) return;
+  if (const std::optional<Stamp> stamp = after(base->version, size)) {
+    inode.content->Rename(std::make_shared<const Base>(to, stamp->version, size));
+  }
+}
+
+// The directory that it leaves may be implied by nothing else.
+absl::Status DirectoryMover::KeepParent(const CallContext& call, Task& task) {
+  const InodePtr& parent = task.progress->origin_parent;
+  {
+    absl::MutexLock lock(&parent->mu);
+    parent->directory.spare_children = 0;  // it counted keys of this directory
+  }
+  const HoldPlace hold(parent);
+  return parts_.importer->KeepDirectory(call, parent, task.origin);
+}
+
+absl::Status DirectoryMover::RemoveAll(const CallContext& call, Task& task) {
+  ListRequest request;
+  request.prefix = task.origin;
+  request.hierarchical = false;
+  do {
+    S3FILES_ASSIGN_OR_RETURN(const ListPage page, parts_.store->List(call, request));
+    S3FILES_RETURN_IF_ERROR(CopyMissing(call, task, page.objects));  // what came meanwhile
+    S3FILES_RETURN_IF_ERROR(RemoveKeys(call, task, page.objects));
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  return absl::OkStatus();
+}
+
+absl::Status DirectoryMover::RemoveKeys(const CallContext& call, const Task& task,
+                                        const std::vector<ListedObject>& objects) {
+  std::vector<std::string> keys;
+  std::vector<Version> versions;
+  for (const ListedObject& object : objects) {
+    if (task.progress->Left(object.key)) continue;
+    keys.push_back(object.key);
+    versions.push_back(object.stamp.version);
+  }
+  if (keys.empty()) return absl::OkStatus();
+  std::vector<absl::Status> statuses(keys.size());
+  if (parts_.strict) {
+    ParallelFor(parts_.executor, keys.size(), [&](size_t i) {
+      const auto precondition =
+          parts_.guard->Prepare(call, keys[i], versions[i], WriteKind::kDelete);
+      statuses[i] = precondition.ok() ? parts_.store->Delete(call, keys[i], *precondition)
+                                      : precondition.status();
+    });
+  } else {
+    S3FILES_ASSIGN_OR_RETURN(statuses, parts_.store->DeleteMany(call, keys));
+  }
+  for (size_t i = 0; i < statuses.size(); ++i) {
+    if (!statuses[i].ok()) {
+      return Annotate(statuses[i], absl::StrCat("copied to ", task.NewKey(keys[i]), ", but ",
+                                                keys[i], " could not be removed: both exist"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace s3files

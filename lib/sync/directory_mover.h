@@ -1,0 +1,86 @@
+// Carries out renames of directories in the store, which knows only objects: copies each to its new
+// key, then removes the old ones.
+#ifndef S3FILES_LIB_SYNC_DIRECTORY_MOVER_H_
+#define S3FILES_LIB_SYNC_DIRECTORY_MOVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/call_context.h"
+#include "lib/base/event_sink.h"
+#include "lib/base/executor.h"
+#include "lib/inode/names.h"
+#include "lib/store/object_store.h"
+#include "lib/sync/importer.h"
+#include "lib/sync/object_writer.h"
+#include "lib/sync/write_guard.h"
+
+namespace s3files {
+
+// At every instant each committed byte stands under its old key, its new one, or both: all copies
+// are made before the first old key is removed. What stood under a new key before is never
+// overwritten: then the object keeps its old name. Thread-safe.
+//
+// Costs a LIST a thousand objects twice, a copy an object, and a DeleteObjects a thousand.
+class DirectoryMover {
+ public:
+  struct Parts {  // all outlive the mover
+    ObjectStore* store;
+    Names* names;
+    Importer* importer;
+    ObjectWriter* writer;
+    WriteGuard* guard;
+    Executor* executor;
+    bool strict;  // old keys are removed one by one, each under its version
+  };
+  explicit DirectoryMover(const Parts& parts) : parts_(parts) {}
+
+  // ENOTSUP where the store's abilities and `strict` allow no such rename.
+  absl::Status CheckPossible() const;
+
+  // What Carry will need to know of a rename that was just staged: the directory that its origin
+  // stands in, and the version of the target's marker (Absent: there was none). The caller has made
+  // `directory` busy, here and below.
+  void Begin(const InodePtr& directory, const InodePtr& origin_parent, const Version& replaced);
+  bool Replaces(const InodePtr& directory) const;  // a target's marker
+  void Forget(const InodePtr& directory);          // the rename is taken back
+
+  // Does what is left of the rename. OK, or ESTALE or ENAMETOOLONG where it is done but for some
+  // objects that keep their old names (each is an event): Names knows no move of the directory any
+  // more. Any other error leaves it staged, and the next call goes on where this one ended.
+  absl::Status Carry(const CallContext& call, const InodePtr& directory, DeferredEvents& events);
+
+ private:
+  struct Progress;
+  struct Task;
+  std::shared_ptr<Progress> ProgressOf(const InodePtr& directory);
+  absl::Status CopyAll(const CallContext& call, Task& task);
+  absl::Status CopyMissing(const CallContext& call, Task& task,
+                           const std::vector<ListedObject>& objects);
+  absl::Status CopyObject(const CallContext& call, Task& task, const ListedObject& listed);
+  absl::StatusOr<bool> SettleTarget(const CallContext& call, Task& task,
+                                    const std::string& source_key, const ObjectInfo& from,
+                                    const std::string& key, Version* expected);
+  absl::Status Land(const CallContext& call, Task& task);
+  void RekeyInode(const Task& task, Inode& inode, const std::string& from, const std::string& to);
+  absl::Status KeepParent(const CallContext& call, Task& task);
+  absl::Status RemoveAll(const CallContext& call, Task& task);
+  absl::Status RemoveKeys(const CallContext& call, const Task& task,
+                          const std::vector<ListedObject>& objects);
+
+  const Parts parts_;
+  mutable absl::Mutex mu_;                                                               // leaf
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Progress>> moves_ ABSL_GUARDED_BY(mu_);  // by ino
+};
+
+}  // namespace s3files
+
+#endif  // S3FILES_LIB_SYNC_DIRECTORY_MOVER_H_

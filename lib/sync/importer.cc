@@ -1,6 +1,7 @@
 #include "lib/sync/importer.h"
 
 #include <algorithm>
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -17,6 +18,14 @@ namespace {
 bool IsKnownFile(const Inode& inode) {
   absl::MutexLock lock(&inode.mu);
   return inode.content != nullptr;
+}
+
+// Whether it is what a write of ours made that seemed to fail.
+bool IsOurs(const Inode& inode, const ObjectInfo& info) ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
+  const auto id = info.metadata.user.find(kCommitIdName);
+  return id != info.metadata.user.end() &&
+         std::find(inode.unresolved.begin(), inode.unresolved.end(), id->second) !=
+             inode.unresolved.end();
 }
 
 }  // namespace
@@ -193,6 +202,10 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
   if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
       old->size == opened.info.size && old->key == opened.base->key) {
     fetcher_->cache()->Move(opened.base->id, old->id, 0);  // the first bytes came with the answer
+  } else if (old != nullptr && !inode->content->retired() && IsOurs(*inode, opened.info)) {
+    // A change of attributes whose reply was lost: the same bytes, so that handles follow.
+    inode->content->Rename(opened.base);
+    ++inode->epoch;
   } else {
     // A write needs no lock of the inode: it may have been staged just now.
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return true;

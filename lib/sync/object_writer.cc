@@ -183,6 +183,14 @@ absl::Status ObjectWriter::CarryStep(const CallContext& call, const WriteJob& jo
     step.plan.copy = false;
     return CarryStep(call, job, upload_id, step);
   }
+  if (ErrnoOf(part.status()) == ENOENT && !job.snapshot.borrowed) {
+    // Which is gone, the upload or the object? The latter is a conflict.
+    S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, request.source_key));
+    if (now.absent()) {
+      return Error(ESTALE, request.source_key + " was removed from the store",
+                   ReplyOf(part.status()));
+    }
+  }
   S3FILES_ASSIGN_OR_RETURN(step.uploaded, std::move(part));
   return absl::OkStatus();
 }

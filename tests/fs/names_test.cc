@@ -52,6 +52,15 @@ TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
   EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("a/b/c")), ENOTDIR);
 }
 
+// [N1] [C6] Found by the model: what a listing has shown to be gone does not come back.
+TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(other_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.WriteFile("d/f", "")), ENOENT);
+  EXPECT_TRUE(host_.MakeDirectory("d").ok());
+  EXPECT_TRUE(host_.WriteFile("d/f", "").ok());
+}
+
 // [N1]
 TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
   bucket_.Put("a", "hidden");

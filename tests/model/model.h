@@ -100,6 +100,7 @@ struct Object {
   std::string bytes;
   Meta meta;
   std::string version;  // "?n" until the store has told
+  int id = 0;           // of the write that made it, as s3files-commit
   bool operator==(const Object&) const = default;
 };
 using State = std::optional<Object>;
@@ -157,9 +158,9 @@ struct File {
   Change change;         // attributes that are staged
   bool exclusive = false;
   int error = 0;
-  std::set<int> stagers;       // handles; 0: closed ones
-  bool unsure = false;         // a commit failed, and may have taken effect
-  std::set<std::string> ours;  // the versions of those that did
+  std::set<int> stagers;  // handles; 0: closed ones
+  bool unsure = false;    // a commit failed, and may have taken effect
+  std::set<int> ours;     // the ids of those that did
   bool operator==(const File&) const = default;
 };
 
@@ -230,11 +231,18 @@ class World {
     const State state = Now(key);
     return state ? state->version : "";
   }
+  int IdOf(const std::string& key) const {
+    const State state = Now(key);
+    return state ? state->id : 0;
+  }
   // `who` knows at once, others may believe in the old state for a while.
   void Set(int who, const std::string& key, State state) {
     const std::string above = DirectoryOf(key);
     const std::string directory = above.empty() ? "" : above + "/*";
-    if (state) state->version = "?" + std::to_string(++made);
+    if (state) {
+      state->id = ++made;
+      state->version = "?" + std::to_string(made);
+    }
     for (const std::string& name : {key, directory}) {
       if (!name.empty()) past[name].push_back({Now(name), now});
     }
@@ -281,8 +289,9 @@ class World {
     std::vector<State> candidates;
     for (size_t i = clients[c].seen[key]; i <= before.size(); ++i) {
       const State state = i == before.size() ? Now(key) : before[i].state;
-      const bool is_new = state && state->version == version;
-      if (is_new && std::find(candidates.begin(), candidates.end(), state) == candidates.end()) {
+      const auto same = [&](const State& one) { return one->meta == state->meta; };
+      if (state && state->version == version &&
+          std::none_of(candidates.begin(), candidates.end(), same)) {
         candidates.push_back(state);
       }
     }
@@ -343,7 +352,12 @@ class World {
       return;
     }
     file.meta = state->meta;
-    if (content.base && content.base->version == state->version && !content.retired) return;
+    const bool same = content.base && content.base->version == state->version;
+    if (!content.retired && (same || file.ours.contains(state->id))) {  // [C2] [W2]
+      content.base = state;
+      file.expected = state->version;
+      return;
+    }
     content.retired = true;
     file.expected = state->version;
     file.content = NewContent(c, file.path, state);
@@ -381,7 +395,8 @@ class World {
     if (!file.named || file.lost || !Dirty(c, file)) return 0;
     if (!content.staged) return CommitAttributes(c, file);
     const std::string current = VersionOf(file.path);
-    const bool adopted = current != file.expected && file.ours.contains(current);
+    const int id = IdOf(file.path);
+    const bool adopted = current != file.expected && file.ours.contains(id);
     const bool wins = current == file.expected || adopted;
     const Object object = NewObject(*content.staged, file.meta);
     try {
@@ -393,7 +408,7 @@ class World {
       if (!wins) luck->Reads();
     } catch (const Interrupted&) {
       file.unsure = true;
-      if (VersionOf(file.path) != current) file.ours.insert(VersionOf(file.path));
+      if (IdOf(file.path) != id) file.ours.insert(IdOf(file.path));
       file.error = EIO;
       throw;
     }
@@ -432,9 +447,11 @@ class World {
     if (!state) return ENOENT;
     change.ApplyTo(state->meta);
     const std::string before = VersionOf(path);
+    const int id = IdOf(path);
     auto note = [&](File& file) {
-      if (ContentOf(c, file).base && ContentOf(c, file).base->version == before &&
-          !ContentOf(c, file).retired) {
+      const State& base = ContentOf(c, file).base;
+      const bool same = base && (base->version == before || file.ours.contains(id));
+      if (same && !ContentOf(c, file).retired) {
         ContentOf(c, file).base = Now(path);
         file.expected = VersionOf(path);
         file.meta = state->meta;
@@ -445,9 +462,9 @@ class World {
     try {
       luck->Writes({Op::kCopy}, [&] { Set(c, path, state); });
     } catch (const Interrupted&) {
-      if (File* file = Named(c, path); file != nullptr && VersionOf(path) != before) {
+      if (File* file = Named(c, path); file != nullptr && IdOf(path) != id) {
         file->unsure = true;
-        file->ours.insert(VersionOf(path));
+        file->ours.insert(IdOf(path));
       }
       throw;
     }
@@ -518,7 +535,6 @@ class World {
       for (Content& content : client.contents) resolve(content.base);
       for (File& file : client.files) {
         if (file.expected == mine) file.expected = version;
-        if (file.ours.erase(mine) > 0) file.ours.insert(version);
       }
     }
   }

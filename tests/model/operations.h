@@ -174,10 +174,9 @@ class Expectation {
     const std::string bytes = content.bytes();
     // What is not resident can be had while the store has the version: [C5], [N3].
     if (content.base && !w_.versions) {
-      const std::string current = w_.VersionOf(content.key);
-      const File& file = FileOf(handle);
+      const State now = w_.Now(content.key);
       const bool there =
-          current == content.base->version || (!current.empty() && file.ours.contains(current));
+          now && (now->version == content.base->version || FileOf(handle).ours.contains(now->id));
       if (!there && w_.luck->Pick(2) == 1) return {ESTALE, ""};
     }
     const size_t begin = std::min<size_t>(step_.offset, bytes.size());
@@ -284,10 +283,10 @@ class Expectation {
   std::string Adopt(File& file) {
     if (!file.unsure) return file.expected;
     w_.luck->Reads();
-    const std::string current = w_.VersionOf(file.path);
-    if (file.ours.contains(current)) {
-      file.expected = current;
-      w_.ContentOf(c_, file).base = w_.Now(file.path);
+    const State now = w_.Now(file.path);
+    if (now && file.ours.contains(now->id)) {
+      file.expected = now->version;
+      w_.ContentOf(c_, file).base = now;
     }
     return file.expected;
   }

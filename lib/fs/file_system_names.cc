@@ -168,6 +168,13 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
   }
   S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
   const std::string name = names_.PathOf(inode);
+  // It was empty: what is still known under it others have removed.
+  for (const InodePtr& child : names_.Children(inode)) {
+    absl::MutexLock lock(&child->mu);
+    if (child->content != nullptr && !child->content->RetireUnlessStaged()) continue;
+    child->removed = true;
+    ++child->epoch;
+  }
   Remove(inode);
   importer_.NoteRemoved(above, name.substr(name.rfind('/') + 1));
   return absl::OkStatus();

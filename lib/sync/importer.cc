@@ -40,6 +40,17 @@ void Importer::NoteExists(const InodePtr& directory) {
   directory->directory.exists_ns = now;
 }
 
+// What was seen once is not believed to be absent by an older listing.
+void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
+  const int64_t now = clock_->MonotonicNanos();
+  absl::MutexLock lock(&directory->mu);
+  DirectoryState& state = directory->directory;
+  state.exists_ns = now;
+  if (state.listing && !state.listing->names.contains(name)) {
+    state.listing->names.insert(std::string(name));
+  }
+}
+
 // The store has nothing of it, whatever was seen before.
 absl::Status Importer::NoDirectory(const InodePtr& directory) {
   {
@@ -141,7 +152,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
       if (file.ok()) {
         if (*file == nullptr) continue;
-        NoteExists(directory);
+        NoteFound(directory, name);
         return file;
       }
       if (ErrnoOf(file.status()) != ENOENT) return file.status();
@@ -154,7 +165,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
     if (found->type != FileType::kDirectory) continue;
     NoteExists(found);
-    NoteExists(directory);
+    NoteFound(directory, name);
     if (marker) NoteMarker(found, marker);
     return found;
   }

@@ -109,6 +109,7 @@ class Importer {
   // Unknown where another host was first.
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
+  void NoteFound(const InodePtr& directory, absl::string_view name);
   absl::Status NoDirectory(const InodePtr& directory);
   void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
   // Lists it whole where that is worth while; whether the listing is there and recent now.

@@ -171,6 +171,15 @@ TEST_F(CommitTest, W2AForeignWriteAfterALostReplyIsAConflict) {
   EXPECT_EQ(bucket_.Get(kFile), "foreign");
 }
 
+// [W3] [C4] Found by the model: a listing from before does not hide what the conflict was with.
+TEST_F(CommitTest, W3WhoTriesAgainAfterAConflictSeesTheStoresVersion) {
+  ASSERT_TRUE(here_.MakeDirectory("d").ok()) << "lists the root: the file is not there";
+  std::unique_ptr<Handle> handle = StageAConflict();
+  EXPECT_EQ(ErrnoOf(here_.Close(std::move(handle))), ESTALE);
+  EXPECT_TRUE(here_.WriteFile(kFile, "again").ok());
+  EXPECT_EQ(bucket_.Get(kFile), "again");
+}
+
 // [W3] Found by the model: the copies of untouched parts find no source.
 TEST_F(CommitTest, W3ARemovalUnderAPartialUpdateIsAConflict) {
   bucket_.Put(kFile, Noise(5 * Bucket::kPart));

@@ -61,6 +61,17 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_TRUE(host_.WriteFile("d/f", "").ok());
 }
 
+// [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
+TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.WriteFile("d/f", "x").ok());
+  std::unique_ptr<Handle> handle = host_.Open("d/f", kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.Unlink("d/f").ok());
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "y")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
 // [N1]
 TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
   bucket_.Put("a", "hidden");

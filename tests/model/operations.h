@@ -385,6 +385,9 @@ class Expectation {
     }
     if (!w_.Now(path + "/")) return ENOENT;
     w_.luck->Writes({Op::kDelete}, [&] { w_.Set(c_, path + "/", std::nullopt); });
+    for (const auto& [name, i] : std::map<std::string, int>(client_.names)) {
+      if (DirectoryOf(name) == path) w_.Show(c_, client_.files[i], std::nullopt);
+    }
     return 0;
   }
   int Symlink() {

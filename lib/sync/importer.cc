@@ -1,7 +1,6 @@
 #include "lib/sync/importer.h"
 
 #include <algorithm>
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -137,6 +136,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
           if (child->Staged()) return known;
         }
       }
+      NoteEmpty(known);
       names_->Unbind(known);
       known = names_->Bind(directory, name, FileType::kFile);
       if (known->type != FileType::kFile) continue;
@@ -245,6 +245,17 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   }
   names_->Unbind(inode);
   return true;
+}
+
+void Importer::NoteEmpty(const InodePtr& directory) {
+  for (const InodePtr& child : names_->Children(directory)) {
+    if (child->type == FileType::kDirectory) NoteEmpty(child);
+    absl::MutexLock lock(&child->mu);
+    if (child->Staged() || child->type == FileType::kDirectory) continue;
+    if (child->content != nullptr && !child->content->RetireUnlessStaged()) continue;
+    child->removed = true;
+    ++child->epoch;
+  }
 }
 
 absl::StatusOr<bool> Importer::ProbeDirectory(const CallContext& call, const InodePtr& directory,

@@ -76,6 +76,9 @@ class Importer {
   absl::Status KeepDirectory(const CallContext& call, const InodePtr& directory,
                              absl::string_view leaving);
 
+  // The store has nothing under the directory: what is still known there others have removed.
+  void NoteEmpty(const InodePtr& directory);
+
   // One page of the directory, whose keys begin with `prefix` in the store. `start_after` and
   // `token` as in ListRequest. Nullopt: a rename has changed the prefix meanwhile.
   absl::StatusOr<std::optional<ListPage>> ListPageOf(const CallContext& call,

@@ -72,6 +72,28 @@ TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
   EXPECT_TRUE(host_.Close(std::move(handle)).ok());
 }
 
+// [C5] Found by the model: the same where a lookup finds the directory gone.
+TEST_F(NamesTest, C5AFileGoesWithADirectoryThatOthersRemoved) {
+  bucket_.Put("d/f", "x");
+  std::unique_ptr<Handle> handle = host_.Open("d/f", kOpenRead | kOpenWrite);
+  bucket_.Delete("d/f");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(ErrnoOf(host_.Stat("d").status()), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "y")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
+// [N4] [C6] Found by the model: the copy is ours, and seen at once.
+TEST_F(NamesTest, N4ARenameThatLeavesBothShowsBoth) {
+  bucket_.Put("from", "new");
+  bucket_.Put("to", "before");
+  ASSERT_TRUE(host_.Stat("to").ok());
+  host_.store().Fail(Op::kDelete, Error(EIO, "refused"));
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), EIO);
+  EXPECT_EQ(host_.Stat("from")->size, 3u);
+  EXPECT_EQ(host_.Stat("to")->size, 3u);
+}
+
 // [N1]
 TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
   bucket_.Put("a", "hidden");

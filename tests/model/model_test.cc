@@ -357,9 +357,10 @@ std::string Machine::ClientDiffers(World& world, int c, const View::Client& foun
                         absl::StrJoin(found.staged, " "), "}");
   }
   for (const std::string& path : staged) {
+    // The reverse does not hold: what failed before counts until a commit succeeds.
     const bool failed = client.files[client.names.at(path)].error != 0;
-    if ((found.states.at(path) == FileSystem::State::kFailed) != failed) {
-      return absl::StrCat(who, path, failed ? " failed" : " not failed");
+    if (failed && found.states.at(path) != FileSystem::State::kFailed) {
+      return absl::StrCat(who, path, " failed");
     }
   }
   for (size_t i = 0; i < client.handles.size(); ++i) {
@@ -395,18 +396,17 @@ std::string Play(const Case& test, uint64_t* operations = nullptr, size_t* most_
   return wrong;
 }
 
-// As long as this test may take.
-std::chrono::milliseconds Budget() {
-  const char* const seconds = std::getenv("S3FILES_MODEL_SECONDS");
-  return std::chrono::milliseconds(seconds == nullptr ? 5000 : 1000 * std::atoi(seconds));
-}
+// As long as this test may take. Where nobody says, it tries the same every time.
+const char* const kSeconds = std::getenv("S3FILES_MODEL_SECONDS");
 
 TEST(ModelTest, TwoClientsAnotherToolAndFaults) {
   using Clock = std::chrono::steady_clock;
   rc::detail::TestParams params = rc::detail::configuration().testParams;
+  if (kSeconds == nullptr && std::getenv("RC_PARAMS") == nullptr) params.seed = 1;
   const uint64_t first_seed = params.seed;
   const auto begin = Clock::now();
-  const auto end = begin + Budget();
+  const auto end = begin + std::chrono::seconds(kSeconds == nullptr ? S3FILES_MODEL_SECONDS
+                                                                    : std::atoi(kSeconds));
   uint64_t cases = 0, operations = 0;
   size_t most_worlds = 0;
   bool failed = false;  // then it takes as long as the shrinking does

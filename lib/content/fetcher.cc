@@ -31,7 +31,9 @@ absl::Status GetBase(const CallContext& call, ObjectStore* store, const Base& ba
   if (!base.version.version_id().empty()) {
     request.by_version_id = true;
     status = store->Get(call, request, sink).status();
-    if (status.ok()) return status;
+    const int again = ErrnoOf(status);
+    // It may still be there: then the next attempt reads it.
+    if (status.ok() || again == EIO || again == ETIMEDOUT || again == ECANCELED) return status;
   }
   return Error(ESTALE,
                "object " + base.key + " was removed or replaced in the store while version " +

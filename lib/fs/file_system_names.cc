@@ -168,6 +168,7 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
   }
   S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
   const std::string name = names_.PathOf(inode);
+  importer_.NoteEmpty(inode);
   Remove(inode);
   importer_.NoteRemoved(above, name.substr(name.rfind('/') + 1));
   return absl::OkStatus();
@@ -425,8 +426,10 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
   const absl::Status deleted = DeleteObject(call, old_key, job.source->version);
   if (!deleted.ok()) {
     content->Rename(job.source);
-    absl::MutexLock lock(&source->mu);
-    source->validated_ns = 0;
+    for (const InodePtr& inode : {source, target}) {  // the next lookups ask
+      absl::MutexLock lock(&inode->mu);
+      inode->validated_ns = 0;
+    }
     return Annotate(deleted, absl::StrCat("copied to ", job.key, ", but ", old_key,
                                           " could not be removed: both exist"));
   }

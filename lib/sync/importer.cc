@@ -22,6 +22,14 @@ bool IsKnownFile(const Inode& inode) {
   return inode.content != nullptr;
 }
 
+// Whether it is what a write of ours made that seemed to fail.
+bool IsOurs(const Inode& inode, const ObjectInfo& info) ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
+  const auto id = info.metadata.user.find(kCommitIdName);
+  return id != info.metadata.user.end() &&
+         std::find(inode.unresolved.begin(), inode.unresolved.end(), id->second) !=
+             inode.unresolved.end();
+}
+
 }  // namespace
 
 bool Importer::Recent(int64_t since_ns) const {
@@ -46,6 +54,27 @@ void Importer::NoteExists(const InodePtr& directory) {
   const int64_t now = clock_->MonotonicNanos();
   absl::MutexLock lock(&directory->mu);
   directory->directory.exists_ns = now;
+}
+
+// What was seen once is not believed to be absent by an older listing.
+void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
+  const int64_t now = clock_->MonotonicNanos();
+  absl::MutexLock lock(&directory->mu);
+  DirectoryState& state = directory->directory;
+  state.exists_ns = now;
+  if (state.listing && !state.listing->names.contains(name)) {
+    state.listing->names.insert(std::string(name));
+  }
+}
+
+// The store has nothing of it, whatever was seen before.
+absl::Status Importer::NoDirectory(const InodePtr& directory) {
+  {
+    absl::MutexLock lock(&directory->mu);
+    directory->directory.exists_ns = 0;
+    directory->directory.marker.reset();
+  }
+  return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
 }
 
 void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker) {
@@ -129,6 +158,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
           if (child->Staged()) return known;
         }
       }
+      NoteEmpty(known);
       names_->Unbind(known);
       known = names_->Bind(directory, name, FileType::kFile);
       if (known->type != FileType::kFile) continue;
@@ -144,7 +174,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       absl::StatusOr<InodePtr> file = LookupFile(call, directory, name, freshness, known, epoch);
       if (file.ok()) {
         if (*file == nullptr) continue;
-        NoteExists(directory);
+        NoteFound(directory, name);
         return file;
       }
       if (ErrnoOf(file.status()) != ENOENT) return file.status();
@@ -160,7 +190,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
     if (found->type != FileType::kDirectory) continue;
     NoteExists(found);
-    NoteExists(directory);
+    NoteFound(directory, name);
     if (marker) NoteMarker(found, marker);
     return found;
   }
@@ -208,6 +238,10 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
   if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
       old->size == opened.info.size && old->key == opened.base->key) {
     fetcher_->cache()->Move(opened.base->id, old->id, 0);  // the first bytes came with the answer
+  } else if (old != nullptr && !inode->content->retired() && IsOurs(*inode, opened.info)) {
+    // A change of attributes whose reply was lost: the same bytes, so that handles follow.
+    inode->content->Rename(opened.base);
+    ++inode->epoch;
   } else {
     // A write needs no lock of the inode: it may have been staged just now.
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return true;
@@ -236,6 +270,17 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
   }
   names_->Unbind(inode);
   return true;
+}
+
+void Importer::NoteEmpty(const InodePtr& directory) {
+  for (const InodePtr& child : names_->Children(directory)) {
+    if (child->type == FileType::kDirectory) NoteEmpty(child);
+    absl::MutexLock lock(&child->mu);
+    if (child->Staged() || child->type == FileType::kDirectory) continue;
+    if (child->content != nullptr && !child->content->RetireUnlessStaged()) continue;
+    child->removed = true;
+    ++child->epoch;
+  }
 }
 
 absl::StatusOr<bool> Importer::ProbeDirectory(const CallContext& call, const InodePtr& directory,
@@ -267,9 +312,7 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
   }
   std::optional<Stamp> marker;
   S3FILES_ASSIGN_OR_RETURN(const bool exists, ProbeDirectory(call, directory, "", &marker));
-  if (!exists && !names_->KeepsMove(directory)) {
-    return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
-  }
+  if (!exists && !names_->KeepsMove(directory)) return NoDirectory(directory);
   NoteExists(directory);
   if (marker) NoteMarker(directory, marker);
   return absl::OkStatus();
@@ -333,7 +376,7 @@ absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& direc
   request.hierarchical = false;
   request.max_keys = 2;
   S3FILES_ASSIGN_OR_RETURN(const ListPage page, store_->List(call, request));
-  if (page.objects.empty()) return Error(ENOENT, absl::StrCat("no directory /", path));
+  if (page.objects.empty()) return NoDirectory(directory);
   const bool marked = page.objects[0].key == request.prefix;
   if (!marked || page.objects.size() > 1) {
     return Error(ENOTEMPTY, absl::StrCat("/", path, " is not empty"));
@@ -440,9 +483,7 @@ absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& direct
     }
     token = page.next_token;
   } while (!token.empty() && pages < most_pages);
-  if (!found && !names_->KeepsMove(directory)) {
-    return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
-  }
+  if (!found && !names_->KeepsMove(directory)) return NoDirectory(directory);
 
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;

@@ -78,6 +78,9 @@ class Importer {
   absl::Status KeepDirectory(const CallContext& call, const InodePtr& directory,
                              absl::string_view leaving);
 
+  // The store has nothing under the directory: what is still known there others have removed.
+  void NoteEmpty(const InodePtr& directory);
+
   // One page of the directory, whose keys begin with `prefix` in the store. `start_after` and
   // `token` as in ListRequest. Nullopt: a rename has changed the prefix meanwhile.
   absl::StatusOr<std::optional<ListPage>> ListPageOf(const CallContext& call,
@@ -111,6 +114,8 @@ class Importer {
   // Unknown where another host was first.
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
+  void NoteFound(const InodePtr& directory, absl::string_view name);
+  absl::Status NoDirectory(const InodePtr& directory);
   void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
   // Lists it whole where that is worth while; whether the listing is there and recent now.
   absl::StatusOr<bool> KnowListing(const CallContext& call, const InodePtr& directory);

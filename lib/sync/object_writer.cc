@@ -77,7 +77,8 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   if (!can.copy_source && job.source->version.known()) {
     S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, job.source->key));
     if (now != job.source->version) {
-      return Error(ESTALE, job.source->key + " changed in the store before it was copied");
+      return Error(now.absent() ? ENOENT : ESTALE,
+                   job.source->key + " changed in the store before it was copied");
     }
   }
   CopyRequest request;
@@ -181,6 +182,14 @@ absl::Status ObjectWriter::CarryStep(const CallContext& call, const WriteJob& jo
   if (ErrnoOf(part.status()) == ENOTSUP) {
     step.plan.copy = false;
     return CarryStep(call, job, upload_id, step);
+  }
+  if (ErrnoOf(part.status()) == ENOENT && !job.snapshot.borrowed) {
+    // Which is gone, the upload or the object? The latter is a conflict.
+    S3FILES_ASSIGN_OR_RETURN(const Version now, guard_->Current(call, request.source_key));
+    if (now.absent()) {
+      return Error(ESTALE, request.source_key + " was removed from the store",
+                   ReplyOf(part.status()));
+    }
   }
   S3FILES_ASSIGN_OR_RETURN(step.uploaded, std::move(part));
   return absl::OkStatus();

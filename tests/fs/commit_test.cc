@@ -171,6 +171,41 @@ TEST_F(CommitTest, W2AForeignWriteAfterALostReplyIsAConflict) {
   EXPECT_EQ(bucket_.Get(kFile), "foreign");
 }
 
+// [W3] [C4] Found by the model: a listing from before does not hide what the conflict was with.
+TEST_F(CommitTest, W3WhoTriesAgainAfterAConflictSeesTheStoresVersion) {
+  ASSERT_TRUE(here_.MakeDirectory("d").ok()) << "lists the root: the file is not there";
+  std::unique_ptr<Handle> handle = StageAConflict();
+  EXPECT_EQ(ErrnoOf(here_.Close(std::move(handle))), ESTALE);
+  EXPECT_TRUE(here_.WriteFile(kFile, "again").ok());
+  EXPECT_EQ(bucket_.Get(kFile), "again");
+}
+
+// [W3] Found by the model: the copies of untouched parts find no source.
+TEST_F(CommitTest, W3ARemovalUnderAPartialUpdateIsAConflict) {
+  bucket_.Put(kFile, Noise(5 * Bucket::kPart));
+  std::unique_ptr<Handle> handle = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Append(*handle, Noise(Bucket::kPart)).ok());
+  bucket_.Delete(kFile);
+  EXPECT_EQ(ErrnoOf(here_.Close(std::move(handle))), ESTALE);
+  EXPECT_EQ(here_.events(EventKind::kConflict).size(), 1u);
+  EXPECT_FALSE(bucket_.Get(kFile));
+  EXPECT_EQ(bucket_.PendingUploads(), 0u);
+}
+
+// [W2] [C2] Found by the model: a copy gives an object that was uploaded in parts another version.
+TEST_F(CommitTest, W2HandlesFollowAChangeOfAttributesWhoseReplyWasLost) {
+  const std::string bytes = Noise(5 * Bucket::kPart);
+  ASSERT_TRUE(here_.WriteFile(kFile, bytes).ok());
+  std::unique_ptr<Handle> handle = here_.Open(kFile, kReadWrite);
+  here_.store().Fail(Op::kCopy, Error(EIO, "no reply"), FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(here_.Chmod(kFile, 0600)), EIO);
+  EXPECT_TRUE(here_.ReadFile(kFile) == bytes);
+  EXPECT_EQ(here_.Stat(kFile)->attributes.mode, 0600u);
+  ASSERT_TRUE(here_.Write(*handle, 0, "new").ok()) << "nobody else has written";
+  EXPECT_TRUE(here_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile)->substr(0, 3), "new");
+}
+
 // [W2] A file whose commit may have happened does not stay behind when it is removed or renamed.
 TEST_F(CommitTest, W2RemovingAndRenamingKnowOfALostReply) {
   here_.store().Fail(Op::kPut, Error(EIO, "no reply"), FaultyStore::kAfter, 1, 2);

@@ -1,6 +1,7 @@
 // What readers see: [C1]..[C6] of SEMANTICS.md, [N3], [P2].
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "tests/fs/host.h"
 
@@ -276,6 +277,14 @@ TEST(VersionedBucketTest, C5OldVersionsAreReadById) {
   bucket.Put(kFile, "two");
   EXPECT_EQ(host.ReadFile(kFile), "two");
   EXPECT_EQ(host.Read(*old), one);
+
+  // Found by the model: a request that fails does not mean that the version is gone.
+  bucket.Put("g", one);
+  std::unique_ptr<Handle> replaced = host.Open("g", kOpenRead | kOpenWrite);
+  bucket.Put("g", "two");
+  host.store().Fail(Op::kGet, Error(EIO, "no reply"), FaultyStore::kBefore, 2);
+  EXPECT_EQ(host.Read(*replaced), absl::StrCat("errno ", EIO));
+  EXPECT_EQ(host.Read(*replaced), one);
 
   bucket.Put("g", one);
   std::unique_ptr<Handle> unlinked = host.Open("g");

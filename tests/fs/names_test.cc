@@ -52,6 +52,48 @@ TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
   EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("a/b/c")), ENOTDIR);
 }
 
+// [N1] [C6] Found by the model: what a listing has shown to be gone does not come back.
+TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(other_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.WriteFile("d/f", "")), ENOENT);
+  EXPECT_TRUE(host_.MakeDirectory("d").ok());
+  EXPECT_TRUE(host_.WriteFile("d/f", "").ok());
+}
+
+// [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
+TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.WriteFile("d/f", "x").ok());
+  std::unique_ptr<Handle> handle = host_.Open("d/f", kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.Unlink("d/f").ok());
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "y")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
+// [C5] Found by the model: the same where a lookup finds the directory gone.
+TEST_F(NamesTest, C5AFileGoesWithADirectoryThatOthersRemoved) {
+  bucket_.Put("d/f", "x");
+  std::unique_ptr<Handle> handle = host_.Open("d/f", kOpenRead | kOpenWrite);
+  bucket_.Delete("d/f");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(ErrnoOf(host_.Stat("d").status()), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "y")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
+// [N4] [C6] Found by the model: the copy is ours, and seen at once.
+TEST_F(NamesTest, N4ARenameThatLeavesBothShowsBoth) {
+  bucket_.Put("from", "new");
+  bucket_.Put("to", "before");
+  ASSERT_TRUE(host_.Stat("to").ok());
+  host_.store().Fail(Op::kDelete, Error(EIO, "refused"));
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), EIO);
+  EXPECT_EQ(host_.Stat("from")->size, 3u);
+  EXPECT_EQ(host_.Stat("to")->size, 3u);
+}
+
 // [N1]
 TEST_F(NamesTest, N1AFileBesideADirectoryIsNotListedButCanBeOpened) {
   bucket_.Put("a", "hidden");

@@ -75,6 +75,12 @@ class FaultyStore final : public ObjectStore {
     faults_.push_back({op, std::move(key), nth, 1, when, absl::OkStatus(), std::move(hook)});
   }
 
+  // Rules of Fail and Run that have not applied yet never will.
+  void ClearFaults() {
+    absl::MutexLock lock(&mu_);
+    faults_.clear();
+  }
+
   // Holds matching calls, before their effect, until Release. They end early as their call's
   // deadline or token says.
   void Hold(Op op, std::string key = "") {

@@ -62,6 +62,7 @@ void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;
   state.exists_ns = now;
+  state.absent.erase(std::string(name));
   if (state.listing && !state.listing->names.contains(name)) {
     state.listing->names.insert(std::string(name));
   }

@@ -170,7 +170,7 @@ typedef struct s3f_fs_config {
  *                               here; "off": -ENOSPC to the writer instead
  *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2]
  *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
- *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens of files always ask
+ *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
  *   attributes          [full]  listed: mode, owner and mtime of directories and of what s3f_readdir
  *                               gives are the default_* and Last-Modified: no HEAD is sent for them
  *   read_ahead          [32M]   most bytes read ahead for one handle; 0 = none

@@ -40,8 +40,6 @@ struct DirectoryState {
     int64_t at_ns = 0;
   };
   std::optional<Listing> listing;
-  // Names that were asked for and are not there, and when that was asked.
-  absl::flat_hash_map<std::string, int64_t> absent;
   bool being_listed = false;   // one thread lists, others wait for Inode::changed
   uint64_t lookups = 0;        // absences asked for since the last listing
   uint64_t listing_pages = 1;  // what a complete listing is believed to cost

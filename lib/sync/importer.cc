@@ -14,9 +14,6 @@
 namespace s3files {
 namespace {
 
-// Absences remembered in one directory: programs ask for many names on their way to one.
-constexpr size_t kMostAbsent = 4096;
-
 bool IsKnownFile(const Inode& inode) {
   absl::MutexLock lock(&inode.mu);
   return inode.content != nullptr;
@@ -36,20 +33,6 @@ bool Importer::Recent(int64_t since_ns) const {
   return since_ns != 0 && clock_->MonotonicNanos() - since_ns < policy_.attribute_timeout_ns;
 }
 
-bool Importer::KnownAbsent(const InodePtr& directory, absl::string_view name) const {
-  absl::MutexLock lock(&directory->mu);
-  auto it = directory->directory.absent.find(name);
-  return it != directory->directory.absent.end() && Recent(it->second);
-}
-
-void Importer::NoteAbsent(const InodePtr& directory, absl::string_view name, int64_t since_ns) {
-  if (policy_.attribute_timeout_ns == 0) return;
-  absl::MutexLock lock(&directory->mu);
-  auto& absent = directory->directory.absent;
-  if (absent.size() >= kMostAbsent) absent.clear();
-  absent[std::string(name)] = since_ns;
-}
-
 void Importer::NoteExists(const InodePtr& directory) {
   const int64_t now = clock_->MonotonicNanos();
   absl::MutexLock lock(&directory->mu);
@@ -62,7 +45,6 @@ void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;
   state.exists_ns = now;
-  state.absent.erase(std::string(name));
   if (state.listing && !state.listing->names.contains(name)) {
     state.listing->names.insert(std::string(name));
   }
@@ -86,7 +68,6 @@ void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>&
 void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
   if (directory->directory.listing) directory->directory.listing->names.insert(std::string(name));
-  directory->directory.absent.erase(std::string(name));
   directory->directory.changed_ns = clock_->WallNanos();
 }
 
@@ -122,14 +103,10 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
                                           absl::string_view name, Freshness freshness,
                                           Expect expect) {
   while (true) {
-    const int64_t now = clock_->MonotonicNanos();
     InodePtr known = names_->Child(directory, name);
     {
       absl::MutexLock lock(&directory->mu);
       if (directory->directory.local) return known;
-    }
-    if (known == nullptr && freshness == Freshness::kRecent && KnownAbsent(directory, name)) {
-      return InodePtr();
     }
     if (known == names_->lost_and_found()) return known;
     // A name that is being asked for has an inode, so that a creation, rename or removal of ours
@@ -184,10 +161,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     if (!probed) {
       S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, directory, name, &marker));
     }
-    if (!is_directory) {
-      NoteAbsent(directory, name, now);
-      return InodePtr();
-    }
+    if (!is_directory) return InodePtr();
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
     if (found->type != FileType::kDirectory) continue;
     NoteExists(found);

@@ -121,9 +121,6 @@ class Importer {
   absl::StatusOr<bool> KnowListing(const CallContext& call, const InodePtr& directory);
   absl::Status ListWhole(const CallContext& call, const InodePtr& directory, uint64_t most_pages);
   bool Recent(int64_t since_ns) const;
-  // That nothing has the name, as far as `since_ns` is recent.
-  bool KnownAbsent(const InodePtr& directory, absl::string_view name) const;
-  void NoteAbsent(const InodePtr& directory, absl::string_view name, int64_t since_ns);
 
   ObjectStore* const store_;
   WriteGuard* const guard_;

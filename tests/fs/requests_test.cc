@@ -121,29 +121,6 @@ TEST_F(RequestsTest, OpeningADirectory) {
   EXPECT_EQ(host_.Requests(), "LIST e/, LIST e/, DELETE e/");
 }
 
-// [C6] An absence is known for as long as attributes are, and no longer than until we make the name.
-TEST_F(RequestsTest, C6AnAbsenceIsRemembered) {
-  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT);
-  host_.Requests();
-  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT);
-  EXPECT_EQ(host_.Requests(), "");
-  bucket_.Put("none", "by others");
-  EXPECT_EQ(host_.ReadFile("none"), "by others") << "an open asks";
-  EXPECT_EQ(ErrnoOf(host_.Stat("new").status()), ENOENT);
-  ASSERT_TRUE(host_.WriteFile("new", "ours").ok());
-  EXPECT_EQ(host_.Stat("new")->size, 4u);
-  EXPECT_EQ(ErrnoOf(host_.Stat("dir").status()), ENOENT);
-  ASSERT_TRUE(host_.MakeDirectory("dir").ok());
-  EXPECT_TRUE(host_.Stat("dir").ok());
-  EXPECT_EQ(ErrnoOf(host_.Stat("moved").status()), ENOENT);
-  ASSERT_TRUE(host_.Rename("dir", "moved").ok());
-  EXPECT_TRUE(host_.Stat("moved").ok());
-  EXPECT_EQ(ErrnoOf(host_.Stat("later").status()), ENOENT);
-  bucket_.Put("later", "by others");
-  clock_.Advance(absl::Seconds(2));
-  EXPECT_TRUE(host_.Stat("later").ok());
-}
-
 // Option attributes=listed.
 TEST_F(RequestsTest, ListedAttributesSendNoHead) {
   bucket_.Put("d/f", "bytes");

@@ -56,6 +56,7 @@ absl::Status Importer::NoDirectory(const InodePtr& directory) {
     absl::MutexLock lock(&directory->mu);
     directory->directory.exists_ns = 0;
     directory->directory.marker.reset();
+    directory->directory.listing.reset();
   }
   return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
 }

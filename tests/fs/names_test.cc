@@ -59,6 +59,11 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_EQ(ErrnoOf(host_.WriteFile("d/f", "")), ENOENT);
   EXPECT_TRUE(host_.MakeDirectory("d").ok());
   EXPECT_TRUE(host_.WriteFile("d/f", "").ok());
+
+  ASSERT_TRUE(other_.Unlink("d/f").ok());
+  ASSERT_TRUE(other_.RemoveDirectory("d").ok());
+  EXPECT_EQ(ErrnoOf(host_.RemoveDirectory("d")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.WriteFile("d/g", "")), ENOENT);
 }
 
 // [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.

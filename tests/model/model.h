@@ -23,7 +23,8 @@
 
 namespace s3files::model {
 
-inline constexpr int kTool = 2;  // who is neither client 0 nor 1
+inline constexpr int kTool = 2;              // who is neither client 0 nor 1
+inline constexpr uint64_t kPartSize = 4096;  // so that small files are uploaded in parts
 inline constexpr int64_t kAttributeTimeout = 1'000'000'000;
 
 struct Fault {
@@ -157,6 +158,7 @@ struct File {
   Meta meta;             // with what is staged
   Change change;         // attributes that are staged
   bool exclusive = false;
+  bool early = false;  // its upload may have begun, and with it the time it tells, [N7]
   int error = 0;
   std::set<int> stagers;  // handles; 0: closed ones
   bool unsure = false;    // a commit failed, and may have taken effect
@@ -398,6 +400,7 @@ class World {
     const int id = IdOf(file.path);
     const bool adopted = current != file.expected && file.ours.contains(id);
     const bool wins = current == file.expected || adopted;
+    if (file.early) file.meta.mtime.reset();
     const Object object = NewObject(*content.staged, file.meta);
     try {
       if (adopted)
@@ -422,7 +425,7 @@ class World {
   }
   void Settle(File& file) {
     file.change = Change();
-    file.exclusive = false;
+    file.exclusive = file.early = false;
     file.error = 0;
     file.stagers.clear();
     file.unsure = false;
@@ -518,6 +521,7 @@ class World {
     if (!file.named || file.lost) return;
     file.meta.mtime = now;
     file.change.mtime.reset();
+    file.early |= ContentOf(c, file).bytes().size() >= 2 * kPartSize;
     file.stagers.insert(handle.id);
   }
   // The store has told which version the key has.

@@ -16,8 +16,6 @@
 namespace s3files::model {
 namespace {
 
-constexpr uint64_t kPartSize = 4096;  // so that small files are uploaded in parts
-
 Capabilities CapabilitiesOf(Setting setting) {
   Capabilities can = Bucket::SmallParts();
   can.smallest_part = kPartSize;

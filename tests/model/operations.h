@@ -74,6 +74,22 @@ class Expectation {
       : w_(world), step_(step), c_(step.client), client_(world.clients[step.client]) {}
 
   Answer Run() {
+    const Answer answer = Take();
+    if (answer.error != ENOENT) return answer;
+    // Where the directory was found gone, what is open in it may have been found so, too.
+    for (const std::string& path : {step_.path, step_.to}) {
+      const std::string directory = IsDirectory(path) ? path : DirectoryOf(path);
+      if (directory.empty() || w_.Now(directory + "/*") || w_.luck->Pick(2) == 0) continue;
+      for (const auto& [name, i] : std::map<std::string, int>(client_.names)) {
+        File& file = client_.files[i];
+        if (DirectoryOf(name) == directory && !w_.Dirty(c_, file)) w_.Show(c_, file, std::nullopt);
+      }
+    }
+    return answer;
+  }
+
+ private:
+  Answer Take() {
     const bool needs_handle = step_.what >= Do::kRead && step_.what <= Do::kAbandon;
     if (needs_handle && client_.handles.empty()) return {};
     w_.luck->Pick(1);
@@ -128,7 +144,6 @@ class Expectation {
     return {};
   }
 
- private:
   size_t Index() const { return step_.handle % client_.handles.size(); }
   OpenHandle& TheHandle() { return client_.handles[Index()]; }
   File& FileOf(const OpenHandle& handle) { return client_.files[handle.file]; }
@@ -383,7 +398,10 @@ class Expectation {
     for (const auto& [key, object] : w_.bucket) {
       if (key.starts_with(path + "/") && key != path + "/") return ENOTEMPTY;
     }
-    if (!w_.Now(path + "/")) return ENOENT;
+    if (!w_.Now(path + "/")) {
+      w_.Fresh(c_, path + "/*");
+      return ENOENT;
+    }
     w_.luck->Writes({Op::kDelete}, [&] { w_.Set(c_, path + "/", std::nullopt); });
     for (const auto& [name, i] : std::map<std::string, int>(client_.names)) {
       if (DirectoryOf(name) == path) w_.Show(c_, client_.files[i], std::nullopt);

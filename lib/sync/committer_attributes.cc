@@ -88,8 +88,15 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       status = stamp.status();
       if (IsAmbiguous(status)) {
         absl::MutexLock lock(&inode->mu);
-        inode->unresolved.push_back(job.commit_id);
+        // A copy of other bytes than the inode shows is a foreign version, whoever made it.
+        if (inode->committed.version == info->stamp.version) {
+          inode->unresolved.push_back(job.commit_id);
+        } else {
+          inode->validated_ns = 0;
+        }
       }
+        absl::MutexLock lock(&inode->mu);
+        inode->unresolved.clear();  // what was on the way before cannot come any more
     }
     const int error = ErrnoOf(status);
     if (error != ESTALE && error != EEXIST && error != ENOENT) return status;

@@ -304,5 +304,17 @@ TEST_F(AttributeChangeTest, N11InodeNumbersAreStable) {
   EXPECT_EQ(host.fs().Stat(host.call, open.get(), "", false, 0)->nlink, 0u);
 }
 
+// [W1] The copy of a version that we do not rest on is no version of ours, whatever became of it.
+TEST_F(AttributeChangeTest, W1ALostReplyOnAForeignVersionIsNoReasonToOverwriteIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  host_.store().Fail(Op::kCopy, Error(EIO, "lost"), FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(host_.Chmod(kFile, 0600)), EIO);
+  ASSERT_TRUE(host_.Write(*handle, 0, "M").ok());
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE);
+  EXPECT_EQ(bucket_.Get(kFile), "theirs");
+}
+
 }  // namespace
 }  // namespace s3files

@@ -151,8 +151,11 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   inode->full = true;
   inode->validated_ns = now;
   inode->ctime_ns = parts_.clock->WallNanos();
+  const int64_t shown_ns = inode->attributes.mtime_ns;
   ++inode->epoch;
 }
+  // Written to meanwhile: that is when it was modified.
+  if (inode->content != nullptr && inode->content->staged()) inode->attributes.mtime_ns = shown_ns;
 
 absl::Status Committer::CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
                                                DeferredEvents& events) {

@@ -316,5 +316,18 @@ TEST_F(AttributeChangeTest, W1ALostReplyOnAForeignVersionIsNoReasonToOverwriteIt
   EXPECT_EQ(bucket_.Get(kFile), "theirs");
 }
 
+TEST_F(AttributeChangeTest, AWriteDuringAChangeKeepsItsTime) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  AttributeRequest times;
+  times.mtime_ns = 4711;
+  ASSERT_TRUE(host_.SetAttributes(kFile, times).ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  host_.store().Run(Op::kCopy, [&] { EXPECT_TRUE(host_.Write(*handle, 0, "B").ok()); });
+  ASSERT_TRUE(host_.Chmod(kFile, 0600).ok());
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "Bytes");
+  EXPECT_GT(other_.Stat(kFile)->attributes.mtime_ns, 4711);
+}
+
 }  // namespace
 }  // namespace s3files

@@ -47,6 +47,10 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
   events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
   return absl::OkStatus();
+  if (change.mtime_ns) {
+    absl::MutexLock lock(&inode->mu);
+    inode->directory.changed_ns = 0;
+  }
 }
 
 // Last writer wins, field by field: what others changed besides stays.
@@ -132,7 +136,6 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   if (inode->type == FileType::kDirectory) {
     inode->directory.marker = written;
     inode->directory.exists_ns = now;
-    inode->directory.changed_ns = 0;
   } else {
     auto base = std::make_shared<const Base>(key, written.version, read.size);
     if (inode->content != nullptr && inode->committed.version == read.stamp.version) {

@@ -329,5 +329,17 @@ TEST_F(AttributeChangeTest, AWriteDuringAChangeKeepsItsTime) {
   EXPECT_GT(other_.Stat(kFile)->attributes.mtime_ns, 4711);
 }
 
+TEST_F(AttributeChangeTest, TheModeOfADirectoryLeavesItsTime) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.WriteFile("d/f", "bytes").ok());
+  const int64_t before = host_.Stat("d")->attributes.mtime_ns;
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mtime_ns, before);
+  AttributeRequest times;
+  times.mtime_ns = 4711;
+  ASSERT_TRUE(host_.SetAttributes("d", times).ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mtime_ns, 4711);
+}
+
 }  // namespace
 }  // namespace s3files

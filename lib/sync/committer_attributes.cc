@@ -29,7 +29,9 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   const std::string path = parts_.names->PathOf(inode);
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->conflict) return Error(EROFS, absl::StrCat("/", path, " is in lost+found"));
+    if (inode->conflict || inode->directory.local) {
+      return Error(EROFS, absl::StrCat("/", path, " is not in the bucket: it cannot be changed"));
+    }
     ObjectMetadata after = inode->metadata;
     inode->change.ApplyTo(&after);
     change.ApplyTo(&after);

@@ -341,5 +341,12 @@ TEST_F(AttributeChangeTest, TheModeOfADirectoryLeavesItsTime) {
   EXPECT_EQ(host_.Stat("d")->attributes.mtime_ns, 4711);
 }
 
+// [W3]
+TEST_F(AttributeChangeTest, W3LostAndFoundIsNotWrittenToTheBucket) {
+  EXPECT_EQ(ErrnoOf(host_.Chmod(kLostAndFound, 0700)), EROFS);
+  EXPECT_EQ(ErrnoOf(host_.SetXattr(kLostAndFound, "user.x", "1")), EROFS);
+  EXPECT_EQ(bucket_.Keys(), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace s3files

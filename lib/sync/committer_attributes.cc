@@ -47,12 +47,12 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
     }
   }
   S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
-  events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
-  return absl::OkStatus();
   if (change.mtime_ns) {
     absl::MutexLock lock(&inode->mu);
     inode->directory.changed_ns = 0;
   }
+  events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
+  return absl::OkStatus();
 }
 
 // Last writer wins, field by field: what others changed besides stays.
@@ -82,6 +82,7 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
         NoteAttributes(inode, *info, info->stamp, key, info->metadata);
         return absl::OkStatus();
       }
+      S3FILES_RETURN_IF_ERROR(CheckMetadataSize(metadata));  // with what others have added
       job.metadata = metadata;
       job.expected = info->stamp.version;
       job.commit_id = RandomId();
@@ -89,10 +90,12 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
       if (stamp.ok()) {
         NoteAttributes(inode, *info, *stamp, key, std::move(metadata));
+        absl::MutexLock lock(&inode->mu);
+        inode->unresolved.clear();  // what was on the way before cannot come any more
         return absl::OkStatus();
       }
       status = stamp.status();
-      if (IsAmbiguous(status)) {
+      if (IsAmbiguous(status) && !is_directory) {
         absl::MutexLock lock(&inode->mu);
         // A copy of other bytes than the inode shows is a foreign version, whoever made it.
         if (inode->committed.version == info->stamp.version) {
@@ -101,8 +104,6 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
           inode->validated_ns = 0;
         }
       }
-        absl::MutexLock lock(&inode->mu);
-        inode->unresolved.clear();  // what was on the way before cannot come any more
     }
     const int error = ErrnoOf(status);
     if (error != ESTALE && error != EEXIST && error != ENOENT) return status;
@@ -120,6 +121,7 @@ absl::Status Committer::WriteMarker(const CallContext& call, const InodePtr& ino
   change.ApplyTo(&attributes);
   change.ApplyTo(&put.metadata);
   StoreAttributes(attributes, &put.metadata);
+  S3FILES_RETURN_IF_ERROR(CheckMetadataSize(put.metadata));
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(
       put.precondition, parts_.guard->Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
@@ -149,18 +151,18 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
     }
     inode->committed = written;
   }
+  const int64_t shown_ns = inode->attributes.mtime_ns;
   inode->attributes = AttributesOf(info, inode->type == FileType::kDirectory, parts_.defaults);
   inode->change.ApplyTo(&inode->attributes);
+  // Written to meanwhile: that is when it was modified.
+  if (inode->content != nullptr && inode->content->staged()) inode->attributes.mtime_ns = shown_ns;
   inode->metadata = info.metadata;
   inode->tag_count = read.tag_count;
   inode->full = true;
   inode->validated_ns = now;
   inode->ctime_ns = parts_.clock->WallNanos();
-  const int64_t shown_ns = inode->attributes.mtime_ns;
   ++inode->epoch;
 }
-  // Written to meanwhile: that is when it was modified.
-  if (inode->content != nullptr && inode->content->staged()) inode->attributes.mtime_ns = shown_ns;
 
 absl::Status Committer::CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
                                                DeferredEvents& events) {

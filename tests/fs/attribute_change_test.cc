@@ -348,5 +348,18 @@ TEST_F(AttributeChangeTest, W3LostAndFoundIsNotWrittenToTheBucket) {
   EXPECT_EQ(bucket_.Keys(), std::vector<std::string>{});
 }
 
+// The commit id is user metadata, too.
+TEST_F(AttributeChangeTest, WhatIsSetFitsIntoTheStore) {
+  std::unique_ptr<Handle> handle = host_.Create(kFile);
+  size_t size = 2048;
+  while (size > 0 && !host_.SetXattr(kFile, "user.x", std::string(size, 'x')).ok()) --size;
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  size_t taken = 0;
+  for (const auto& [name, value] : bucket_.Head(kFile).metadata.user) {
+    taken += name.size() + value.size();
+  }
+  EXPECT_EQ(taken, 2048u);
+}
+
 }  // namespace
 }  // namespace s3files

@@ -361,5 +361,53 @@ TEST_F(AttributeChangeTest, WhatIsSetFitsIntoTheStore) {
   EXPECT_EQ(taken, 2048u);
 }
 
+// [D2] Nobody closes such a handle as a writer.
+TEST_F(AttributeChangeTest, D2TruncateThroughAReferenceIsCommitted) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  AttributeRequest request;
+  request.size = 2;
+  for (const uint32_t flags : {uint32_t{kOpenPath}, uint32_t{kOpenRead}}) {
+    std::unique_ptr<Handle> node = host_.Open(kFile, flags);
+    ASSERT_TRUE(host_.fs().SetAttributes(host_.call, node.get(), "", false, request).ok());
+    ASSERT_TRUE(host_.Close(std::move(node)).ok());
+    EXPECT_EQ(bucket_.Get(kFile)->size(), *request.size);
+    request.size = 1;
+  }
+}
+
+// [C5]
+TEST_F(AttributeChangeTest, C5TruncateThroughAStaleHandleLeavesTheNewVersion) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  EXPECT_EQ(host_.ReadFile(kFile), "theirs");
+  AttributeRequest request;
+  request.size = 1;
+  EXPECT_EQ(ErrnoOf(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request)),
+            ESTALE);
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "x")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "theirs");
+}
+
+// What was closed elsewhere before is what is cut, as recent as the attributes known may be.
+TEST_F(AttributeChangeTest, C1TruncateByPathIsOfWhatIsThereNow) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  EXPECT_TRUE(host_.Stat(kFile).ok());
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  AttributeRequest request;
+  request.size = 3;
+  EXPECT_TRUE(host_.SetAttributes(kFile, request).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "the");
+}
+
+TEST_F(AttributeChangeTest, N8OfADirectoryWithoutMarkerItCostsOneHeadAndOnePut) {
+  bucket_.Put("d/f", "bytes");
+  EXPECT_TRUE(host_.Stat("d", 0).ok());
+  host_.Requests();
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD d/, PUT d/");
+}
+
 }  // namespace
 }  // namespace s3files

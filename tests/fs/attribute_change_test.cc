@@ -409,5 +409,18 @@ TEST_F(AttributeChangeTest, N8OfADirectoryWithoutMarkerItCostsOneHeadAndOnePut) 
   EXPECT_EQ(host_.Requests(), "HEAD d/, PUT d/");
 }
 
+// [W5]
+TEST_F(AttributeChangeTest, W5WhatAWriterSetsIsAbandonedWithIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  AttributeRequest request;
+  request.size = 0;
+  ASSERT_TRUE(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request).ok());
+  ASSERT_TRUE(host_.Abandon(std::move(handle)).ok());
+  EXPECT_EQ(host_.ReadFile(kFile), "bytes");
+  ASSERT_TRUE(host_.fs().Close(host_.call, false).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "bytes");
+}
+
 }  // namespace
 }  // namespace s3files

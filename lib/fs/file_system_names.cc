@@ -118,6 +118,7 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   inode->attributes = attributes;
   inode->metadata = made.metadata;
   inode->full = true;
+  ++inode->epoch;
   inode->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();
 }

@@ -251,30 +251,36 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
 }
 
 absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& directory) {
+  bool local = directory == names_->root() && names_->prefix().empty();
+  uint64_t epoch;
   {
     absl::MutexLock lock(&directory->mu);
     if (directory->full && (directory->directory.local || Recent(directory->validated_ns))) {
       return absl::OkStatus();
     }
+    local = local || directory->directory.local;
+    epoch = directory->epoch;
   }
   Attributes attributes = ImpliedDirectory(policy_.defaults);
-  bool local = directory == names_->root() && names_->prefix().empty();
-  {
-    absl::MutexLock lock(&directory->mu);
-    local = local || directory->directory.local;
-  }
+  ObjectMetadata metadata;
   if (!local) {
     const uint64_t landings = names_->landings();
     absl::StatusOr<ObjectInfo> info = store_->Head(call, names_->SourceDirectoryKey(directory));
     if (names_->landings() != landings) return FillDirectory(call, directory);
     if (info.ok()) {
       attributes = AttributesOf(*info, true, policy_.defaults);
+      metadata = std::move(info->metadata);
     } else if (ErrnoOf(info.status()) != ENOENT) {
       return info.status();
     }
   }
-  absl::MutexLock lock(&directory->mu);
+  absl::ReleasableMutexLock lock(&directory->mu);
+  if (directory->epoch != epoch) {  // changed by us since it was asked for
+    lock.Release();
+    return FillDirectory(call, directory);
+  }
   directory->attributes = attributes;
+  directory->metadata = std::move(metadata);
   directory->full = true;
   directory->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();

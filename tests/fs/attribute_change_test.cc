@@ -422,5 +422,27 @@ TEST_F(AttributeChangeTest, W5WhatAWriterSetsIsAbandonedWithIt) {
   EXPECT_EQ(bucket_.Get(kFile), "bytes");
 }
 
+TEST_F(AttributeChangeTest, ExtendedAttributesOfDirectoriesAreImported) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.SetXattr("d", "user.x", "1").ok());
+  EXPECT_EQ(other_.GetXattr("d", "user.x").value_or("none"), "1");
+  EXPECT_EQ(ErrnoOf(other_.fs().SetXattr(other_.call, nullptr, "d", true, "user.x", "2", false)),
+            EEXIST);
+  ASSERT_TRUE(bucket_.Get("d/").has_value());
+  ASSERT_TRUE(host_.SetXattr("d", "user.x", std::nullopt).ok());
+  Host third(bucket_);
+  EXPECT_EQ(ErrnoOf(third.GetXattr("d", "user.x").status()), ENODATA);
+}
+
+// [C6]
+TEST_F(AttributeChangeTest, C6AnAnswerAboutADirectoryDoesNotUndoAChange) {
+  ASSERT_TRUE(other_.MakeDirectory("d").ok());
+  EXPECT_TRUE(host_.Stat("d", 0).ok());
+  host_.store().Run(
+      Op::kHead, [&] { EXPECT_TRUE(host_.Chmod("d", 0700).ok()); }, FaultyStore::kAfter, 1, "d/");
+  EXPECT_TRUE(host_.Stat("d").ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mode, 0700u);
+}
+
 }  // namespace
 }  // namespace s3files

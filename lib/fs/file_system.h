@@ -246,6 +246,7 @@ class FileSystem {
   absl::Status MakeObject(const CallContext& call, const Place& place, const Attributes& attributes,
                           absl::string_view body);
 
+  static absl::Status CheckNamed(const Place& place);  // EBUSY: not a name to be renamed
   // `again`: another thread has changed one of the names meanwhile.
   absl::Status RemoveDirectoryAt(const CallContext& call, Place& place, bool* again);
   absl::Status UnlinkAt(const CallContext& call, Place& place, bool* again);

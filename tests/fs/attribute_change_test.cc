@@ -444,5 +444,15 @@ TEST_F(AttributeChangeTest, C6AnAnswerAboutADirectoryDoesNotUndoAChange) {
   EXPECT_EQ(host_.Stat("d")->attributes.mode, 0700u);
 }
 
+TEST_F(AttributeChangeTest, AFileThatIsGoneIsNoMissingDirectory) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  bucket_.Delete(kFile);
+  AttributeRequest request;
+  request.mode = 0600;
+  EXPECT_EQ(ErrnoOf(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request)),
+            ENOENT);
+}
+
 }  // namespace
 }  // namespace s3files

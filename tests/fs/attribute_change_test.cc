@@ -454,5 +454,16 @@ TEST_F(AttributeChangeTest, AFileThatIsGoneIsNoMissingDirectory) {
             ENOENT);
 }
 
+// [N11] A directory that was only gone through has no answer of its own that would tell.
+TEST_F(AttributeChangeTest, N11WhatIsMadeAgainInADirectoryMadeAgainIsAnotherFile) {
+  bucket_.Put("a/b/f", "old");
+  const std::unique_ptr<Handle> open = host_.Open("a/b/f");
+  const uint64_t ino = open->inode->ino;
+  bucket_.Delete("a/b/f");
+  EXPECT_EQ(ErrnoOf(host_.Stat("a").status()), ENOENT);
+  bucket_.Put("a/b/f", "new");
+  EXPECT_NE(host_.Stat("a/b/f")->ino, ino);
+}
+
 }  // namespace
 }  // namespace s3files

@@ -465,5 +465,17 @@ TEST_F(AttributeChangeTest, N11WhatIsMadeAgainInADirectoryMadeAgainIsAnotherFile
   EXPECT_NE(host_.Stat("a/b/f")->ino, ino);
 }
 
+TEST_F(AttributeChangeTest, DiscardOfALinksChange) {
+  ASSERT_TRUE(other_.Symlink("none", "link").ok());
+  Host host(bucket_, Delayed());
+  AttributeRequest owner;
+  owner.uid = 9;
+  ASSERT_TRUE(host.SetAttributes("link", owner, /*follow=*/false).ok());
+  ASSERT_TRUE(host.Discard("link").ok());
+  const Attributes now = host.Stat("link", kInfoNeedsHead, false)->attributes;
+  EXPECT_EQ(now.uid, 0u);
+  EXPECT_EQ(now.mode, 0777u);
+}
+
 }  // namespace
 }  // namespace s3files

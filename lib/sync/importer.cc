@@ -19,6 +19,19 @@ bool IsKnownFile(const Inode& inode) {
   return inode.content != nullptr;
 }
 
+// Whether a file in the directory, however deep, is staged.
+bool HoldsStaged(const Names& names, const InodePtr& directory) {
+  for (const InodePtr& child : names.Children(directory)) {
+    if (child->type == FileType::kDirectory) {
+      if (HoldsStaged(names, child)) return true;
+      continue;
+    }
+    absl::MutexLock lock(&child->mu);
+    if (child->Staged()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Importer::Recent(int64_t since_ns) const {
@@ -100,13 +113,8 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
         if (marker) NoteMarker(known, marker);
         return known;
       }
-      if (names_->HasChildren(known)) {
-        // Files that are staged but not committed keep their directory.
-        for (const InodePtr& child : names_->Children(known)) {
-          absl::MutexLock lock(&child->mu);
-          if (child->Staged()) return known;
-        }
-      }
+      // Files that are staged but not committed keep their directory.
+      if (HoldsStaged(*names_, known)) return known;
       names_->Unbind(known);
       known = names_->Bind(directory, name, FileType::kFile);
       if (known->type != FileType::kFile) continue;
@@ -303,11 +311,8 @@ absl::StatusOr<std::string> Importer::ReadLink(const CallContext& call, const In
 
 absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& directory) {
   const std::string path = names_->PathOf(directory);
-  for (const InodePtr& child : names_->Children(directory)) {
-    absl::MutexLock lock(&child->mu);
-    if (child->Staged()) {
-      return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
-    }
+  if (HoldsStaged(*names_, directory)) {
+    return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
   }
   ListRequest request;
   request.prefix = names_->SourceDirectoryKey(directory);

@@ -477,5 +477,19 @@ TEST_F(AttributeChangeTest, DiscardOfALinksChange) {
   EXPECT_EQ(now.mode, 0777u);
 }
 
+// [C3] However deep it lies in a directory that others have emptied.
+TEST_F(AttributeChangeTest, C3AStagedFileKeepsAllItsDirectories) {
+  bucket_.Put("d/e/x", "1");
+  Host host(bucket_, Delayed());
+  std::unique_ptr<Handle> handle = host.Create("d/e/f");
+  ASSERT_TRUE(host.Write(*handle, 0, "bytes").ok());
+  ASSERT_TRUE(host.Close(std::move(handle)).ok());
+  bucket_.Delete("d/e/x");
+  EXPECT_TRUE(host.Stat("d", 0).ok());
+  EXPECT_EQ(host.ReadFile("d/e/f"), "bytes");
+  ASSERT_TRUE(host.fs().Close(host.call, false).ok());
+  EXPECT_EQ(bucket_.Get("d/e/f"), "bytes");
+}
+
 }  // namespace
 }  // namespace s3files

@@ -324,8 +324,10 @@ typedef struct s3f_setattr_in {
  * and merges with what others changed meanwhile (last writer wins, field by field) [N8]; of a
  * directory a PUT of its marker. Open handles follow, cached bytes stay.
  * Rules with an identity as POSIX has them: the owner or root changes mode and set times; root
- * changes uid; the owner changes gid to one of its groups; chown by others than root clears set-id
- * bits; "now" needs write permission only.
+ * changes uid; the owner changes gid to one of its groups; chown clears set-id bits of files, by
+ * whomever; "now" needs write permission only.
+ * The size through a handle open for writing is staged, and committed by its close; through any other
+ * it is set as by path: of the version that the store has now, and committed like the rest.
  * On failure nothing is changed, except that after -EIO or -ETIMEDOUT the store may have it.
  * -EPERM (also: the root of a bucket without prefix has no object to carry attributes), -EACCES,
  * -EINVAL, -EISDIR (the size of a directory), and as s3f_commit. */

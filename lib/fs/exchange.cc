@@ -44,6 +44,7 @@ absl::Status FileSystem::ExchangeFiles(const CallContext& call, const InodePtr& 
                                        const Place& from, Place& to, bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr target,
                            Find(call, to, Freshness::kNow, /*follow=*/false));
+  S3FILES_RETURN_IF_ERROR(CheckNamed(to));
   S3FILES_RETURN_IF_ERROR(CheckTake(call, to.directory, target));
   S3FILES_RETURN_IF_ERROR(CheckMake(call, from.directory).status());
   if (source == target) return absl::OkStatus();

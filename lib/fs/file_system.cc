@@ -439,7 +439,12 @@ absl::Status FileSystem::CloseHandle(const CallContext& call, std::unique_ptr<Ha
 
 absl::Status FileSystem::Abandon(const CallContext& call, std::unique_ptr<Handle> handle) {
   absl::Status status;
-  if (handle->has_staged.load(std::memory_order_relaxed)) {
+  bool staged;  // bytes or attributes
+  {
+    absl::MutexLock lock(&handle->inode->mu);
+    staged = handle->inode->stagers.contains(handle->id);
+  }
+  if (staged) {
     absl::StatusOr<BusyInode> busy = BusyInode::Acquire(call, handle->inode);
     status = busy.status();
     if (busy.ok()) {

@@ -205,8 +205,9 @@ class FileSystem {
   // Whether the caller may make a name in it; its attributes.
   absl::StatusOr<Attributes> CheckMake(const CallContext& call, const InodePtr& directory);
   absl::Status CheckOpen(const CallContext& call, const InodePtr& inode, uint32_t flags);
+  // Of what `writer` has open; null: of what the inode shows.
   absl::Status SetSize(const CallContext& call, const InodePtr& inode, uint64_t size,
-                       uint64_t handle);
+                       const Handle* writer);
 
   absl::StatusOr<std::unique_ptr<Handle>> OpenAt(const CallContext& call, Place& place,
                                                  uint32_t flags, uint32_t mode);
@@ -245,6 +246,7 @@ class FileSystem {
   absl::Status MakeObject(const CallContext& call, const Place& place, const Attributes& attributes,
                           absl::string_view body);
 
+  static absl::Status CheckNamed(const Place& place);  // EBUSY: not a name to be renamed
   // `again`: another thread has changed one of the names meanwhile.
   absl::Status RemoveDirectoryAt(const CallContext& call, Place& place, bool* again);
   absl::Status UnlinkAt(const CallContext& call, Place& place, bool* again);

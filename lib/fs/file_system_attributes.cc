@@ -87,26 +87,36 @@ absl::Status FileSystem::SetAttributes(const CallContext& call, const Handle* at
                                        const AttributeRequest& request) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
   return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent, follow));
-    S3FILES_ASSIGN_OR_RETURN(const Attributes attributes, AttributesNow(call, inode));
+    // Who closes a handle for writing commits its truncation. Any other is one by path: of what the
+    // store has now, and committed here.
+    const bool by_handle = at != nullptr && place.inode == at->inode;
+    const bool by_writer = by_handle && (at->flags & kOpenWrite) != 0;
+    const bool now = request.size && !by_writer;
+    if (now && by_handle && place.inode->type == FileType::kFile) {
+      S3FILES_RETURN_IF_ERROR(Revalidate(call, place.inode, Freshness::kNow));
+    }
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                             Find(call, place, now ? Freshness::kNow : Freshness::kRecent, follow));
+    S3FILES_ASSIGN_OR_RETURN(const Attributes attributes, CheckedAttributes(call, inode));
     AttributeChange change;
     S3FILES_RETURN_IF_ERROR(CheckChange(call, attributes, request, names_.PathOf(inode), &change));
-    const uint64_t handle = place.inode != nullptr && at != nullptr ? at->id : kClosedHandle;
-    if (request.size) S3FILES_RETURN_IF_ERROR(SetSize(call, inode, *request.size, handle));
+    const uint64_t handle = by_writer ? at->id : kClosedHandle;
+    if (request.size) {
+      S3FILES_RETURN_IF_ERROR(SetSize(call, inode, *request.size, by_writer ? at : nullptr));
+    }
     S3FILES_RETURN_IF_ERROR(committer_->ChangeAttributes(call, inode, change, handle));
     if (request.atime_ns) {
       absl::MutexLock lock(&inode->mu);
       inode->atime_ns = request.atime_ns;
       inode->ctime_ns = clock_->WallNanos();
     }
-    // By path nobody closes the file: commit it now, as a close would.
-    const bool commit = request.size && handle == kClosedHandle && options_.commit.delay_ns == 0;
+    const bool commit = now && options_.commit.delay_ns == 0;
     return commit ? committer_->Commit(call, inode) : absl::OkStatus();
   });
 }
 
 absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode, uint64_t size,
-                                 uint64_t handle) {
+                                 const Handle* writer) {
   if (inode->type == FileType::kDirectory) return Error(EISDIR, "a directory has no size to set");
   if (inode->type == FileType::kSymlink) return Error(EINVAL, "a symlink has no size to set");
   std::shared_ptr<Content> content;
@@ -115,7 +125,7 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
     if (inode->conflict) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }
-    content = inode->content;
+    content = writer != nullptr ? writer->content : inode->content;
   }
   if (content == nullptr) return Error(EAGAIN, "the name has changed");
   const uint64_t largest = store_->capabilities().largest_object;
@@ -125,7 +135,7 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
   S3FILES_RETURN_IF_ERROR(call.Check("truncating a file"));
   if (size == content->size()) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(content->Truncate(size));
-  committer_->NoteStaged(inode, handle);
+  committer_->NoteStaged(inode, writer != nullptr ? writer->id : kClosedHandle);
   return absl::OkStatus();
 }
 

@@ -118,6 +118,7 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   inode->attributes = attributes;
   inode->metadata = made.metadata;
   inode->full = true;
+  ++inode->epoch;
   inode->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();
 }
@@ -230,6 +231,11 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* a
   return absl::OkStatus();
 }
 
+absl::Status FileSystem::CheckNamed(const Place& place) {
+  if (place.inode == nullptr) return absl::OkStatus();
+  return Error(EBUSY, "the root, or what a handle has open, is not a name to be renamed");
+}
+
 absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
                                 absl::string_view from, const Handle* to_at, absl::string_view to,
                                 uint32_t flags) {
@@ -240,9 +246,8 @@ absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
   }
   return AtPlace(call, from_at, from, [&](Place& source) {
     return AtPlace(call, to_at, to, [&](Place& target) -> absl::Status {
-      if (source.inode != nullptr || target.inode != nullptr) {
-        return Error(EBUSY, "the root, or what a handle has open, is not a name to be renamed");
-      }
+      S3FILES_RETURN_IF_ERROR(CheckNamed(source));
+      S3FILES_RETURN_IF_ERROR(CheckNamed(target));
       bool again = false;
       const absl::Status status = RenameAt(call, source, target, flags, &again);
       return again ? Error(EAGAIN, "the name has changed") : status;
@@ -263,6 +268,7 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
                                   bool* again) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
                            Find(call, from, Freshness::kRecent, /*follow=*/false));
+  S3FILES_RETURN_IF_ERROR(CheckNamed(from));  // a link with a slash behind it was followed
   S3FILES_RETURN_IF_ERROR(CheckTake(call, from.directory, source));
   S3FILES_RETURN_IF_ERROR(CheckMake(call, to.directory).status());
   if ((flags & kRenameExchange) != 0) return ExchangeFiles(call, source, from, to, again);

@@ -163,6 +163,7 @@ absl::Status PathWalk::Splice(const CallContext& call, const InodePtr& symlink, 
 }
 
 absl::StatusOr<bool> PathWalk::Revisit(const CallContext& call, const Place& place) const {
+  if (place.directory->type != FileType::kDirectory) return false;  // a handle: there was no way
   const absl::Status exists = importer_->CheckDirectory(call, place.directory);
   if (ErrnoOf(exists) != ENOENT) {
     S3FILES_RETURN_IF_ERROR(exists);

@@ -72,7 +72,7 @@ absl::Status CheckChange(const CallContext& call, const Attributes& attributes,
   change->mtime_ns = request.mtime_ns;
 
   if (request.mode && !owner) return Denied(EPERM, path, "only its owner changes the mode");
-  if (checked && request.uid && *request.uid != attributes.uid) {
+  if (checked && request.uid && (!owner || *request.uid != attributes.uid)) {
     return Denied(EPERM, path, "only root gives files away");
   }
   const uint32_t gid = request.gid.value_or(attributes.gid);

@@ -97,7 +97,8 @@ std::pair<uint64_t, uint64_t> Names::IdOf(const InodePtr& directory, absl::strin
 
 // The next inode at the place of this one is another.
 void Names::LeaveLocked(const Inode& inode) {
-  if (!WasKnown(inode)) return;
+  // What was found in a directory that was only gone through must not be found again in the next.
+  if (!WasKnown(inode) && inode.children.empty()) return;
   if (ids_.size() >= limit_) {  // all at once: what is bound from here on is new
     ids_.clear();
     first_generation_ = next_generation_++;

@@ -20,6 +20,8 @@ constexpr absl::string_view kWordStart = "=?UTF-8?B?";
 constexpr absl::string_view kWordEnd = "?=";
 // RFC 2047: a word has at most 75 characters; 45 bytes give 60 in base 64.
 constexpr size_t kBytesOfWord = 45;
+// Of a commit id, which every object that we write carries.
+constexpr size_t kCommitIdSize = 32;
 
 bool IsReserved(absl::string_view name) {
   return absl::StartsWith(name, "file-") || absl::StartsWith(name, "s3files-");
@@ -108,7 +110,10 @@ std::string DecodeXattr(absl::string_view text) {
 
 absl::Status CheckMetadataSize(const ObjectMetadata& metadata) {
   size_t size = 0;
-  for (const auto& [name, value] : metadata.user) size += name.size() + value.size();
+  for (const auto& [name, value] : metadata.user) {
+    if (name != kCommitIdName) size += name.size() + value.size();
+  }
+  size += absl::string_view(kCommitIdName).size() + kCommitIdSize;
   if (size <= kMostUserMetadata) return absl::OkStatus();
   return Error(ENOSPC, absl::StrCat("extended attributes and POSIX attributes would take ", size,
                                     " bytes of user metadata; S3 holds ", kMostUserMetadata));

@@ -26,7 +26,7 @@ std::vector<std::string> XattrNamesOf(const ObjectMetadata& metadata);
 std::string EncodeXattr(absl::string_view value);
 std::string DecodeXattr(absl::string_view text);
 
-// ENOSPC over kMostUserMetadata.
+// ENOSPC over kMostUserMetadata, with the commit id that it will carry.
 absl::Status CheckMetadataSize(const ObjectMetadata& metadata);
 
 }  // namespace s3files

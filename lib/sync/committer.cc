@@ -410,8 +410,9 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
     if (!inode->unresolved.empty()) inode->validated_ns = 0;
     inode->unresolved.clear();
     if (inode->full && inode->type != FileType::kDirectory) {
+      const uint64_t size = inode->content == nullptr ? 0 : inode->content->size();
       inode->attributes =
-          AttributesOf({0, inode->committed, inode->metadata}, false, parts_.defaults);
+          AttributesOf({size, inode->committed, inode->metadata}, false, parts_.defaults);
     }
   }
   Forget(inode);

@@ -29,7 +29,9 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   const std::string path = parts_.names->PathOf(inode);
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->conflict) return Error(EROFS, absl::StrCat("/", path, " is in lost+found"));
+    if (inode->conflict || inode->directory.local) {
+      return Error(EROFS, absl::StrCat("/", path, " is not in the bucket: it cannot be changed"));
+    }
     ObjectMetadata after = inode->metadata;
     inode->change.ApplyTo(&after);
     change.ApplyTo(&after);
@@ -45,6 +47,10 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
     }
   }
   S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
+  if (change.mtime_ns) {
+    absl::MutexLock lock(&inode->mu);
+    inode->directory.changed_ns = 0;
+  }
   events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
   return absl::OkStatus();
 }
@@ -76,6 +82,7 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
         NoteAttributes(inode, *info, info->stamp, key, info->metadata);
         return absl::OkStatus();
       }
+      S3FILES_RETURN_IF_ERROR(CheckMetadataSize(metadata));  // with what others have added
       job.metadata = metadata;
       job.expected = info->stamp.version;
       job.commit_id = RandomId();
@@ -83,12 +90,19 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
       if (stamp.ok()) {
         NoteAttributes(inode, *info, *stamp, key, std::move(metadata));
+        absl::MutexLock lock(&inode->mu);
+        inode->unresolved.clear();  // what was on the way before cannot come any more
         return absl::OkStatus();
       }
       status = stamp.status();
-      if (IsAmbiguous(status)) {
+      if (IsAmbiguous(status) && !is_directory) {
         absl::MutexLock lock(&inode->mu);
-        inode->unresolved.push_back(job.commit_id);
+        // A copy of other bytes than the inode shows is a foreign version, whoever made it.
+        if (inode->committed.version == info->stamp.version) {
+          inode->unresolved.push_back(job.commit_id);
+        } else {
+          inode->validated_ns = 0;
+        }
       }
     }
     const int error = ErrnoOf(status);
@@ -107,6 +121,7 @@ absl::Status Committer::WriteMarker(const CallContext& call, const InodePtr& ino
   change.ApplyTo(&attributes);
   change.ApplyTo(&put.metadata);
   StoreAttributes(attributes, &put.metadata);
+  S3FILES_RETURN_IF_ERROR(CheckMetadataSize(put.metadata));
   put.commit_id = RandomId();
   S3FILES_ASSIGN_OR_RETURN(
       put.precondition, parts_.guard->Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
@@ -125,7 +140,6 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   if (inode->type == FileType::kDirectory) {
     inode->directory.marker = written;
     inode->directory.exists_ns = now;
-    inode->directory.changed_ns = 0;
   } else {
     auto base = std::make_shared<const Base>(key, written.version, read.size);
     if (inode->content != nullptr && inode->committed.version == read.stamp.version) {
@@ -137,8 +151,11 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
     }
     inode->committed = written;
   }
+  const int64_t shown_ns = inode->attributes.mtime_ns;
   inode->attributes = AttributesOf(info, inode->type == FileType::kDirectory, parts_.defaults);
   inode->change.ApplyTo(&inode->attributes);
+  // Written to meanwhile: that is when it was modified.
+  if (inode->content != nullptr && inode->content->staged()) inode->attributes.mtime_ns = shown_ns;
   inode->metadata = info.metadata;
   inode->tag_count = read.tag_count;
   inode->full = true;

@@ -27,6 +27,19 @@ bool IsOurs(const Inode& inode, const ObjectInfo& info) ABSL_SHARED_LOCKS_REQUIR
              inode.unresolved.end();
 }
 
+// Whether a file in the directory, however deep, is staged.
+bool HoldsStaged(const Names& names, const InodePtr& directory) {
+  for (const InodePtr& child : names.Children(directory)) {
+    if (child->type == FileType::kDirectory) {
+      if (HoldsStaged(names, child)) return true;
+      continue;
+    }
+    absl::MutexLock lock(&child->mu);
+    if (child->Staged()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Importer::Recent(int64_t since_ns) const {
@@ -130,13 +143,8 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
         if (marker) NoteMarker(known, marker);
         return known;
       }
-      if (names_->HasChildren(known)) {
-        // Files that are staged but not committed keep their directory.
-        for (const InodePtr& child : names_->Children(known)) {
-          absl::MutexLock lock(&child->mu);
-          if (child->Staged()) return known;
-        }
-      }
+      // Files that are staged but not committed keep their directory.
+      if (HoldsStaged(*names_, known)) return known;
       NoteEmpty(known);
       names_->Unbind(known);
       known = names_->Bind(directory, name, FileType::kFile);
@@ -295,30 +303,36 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
 }
 
 absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& directory) {
+  bool local = policy_.listed_only || (directory == names_->root() && names_->prefix().empty());
+  uint64_t epoch;
   {
     absl::MutexLock lock(&directory->mu);
     if (directory->full && (directory->directory.local || Recent(directory->validated_ns))) {
       return absl::OkStatus();
     }
+    local = local || directory->directory.local;
+    epoch = directory->epoch;
   }
   Attributes attributes = ImpliedDirectory(policy_.defaults);
-  bool local = policy_.listed_only || (directory == names_->root() && names_->prefix().empty());
-  {
-    absl::MutexLock lock(&directory->mu);
-    local = local || directory->directory.local;
-  }
+  ObjectMetadata metadata;
   if (!local) {
     const uint64_t landings = names_->landings();
     absl::StatusOr<ObjectInfo> info = store_->Head(call, names_->SourceDirectoryKey(directory));
     if (names_->landings() != landings) return FillDirectory(call, directory);
     if (info.ok()) {
       attributes = AttributesOf(*info, true, policy_.defaults);
+      metadata = std::move(info->metadata);
     } else if (ErrnoOf(info.status()) != ENOENT) {
       return info.status();
     }
   }
-  absl::MutexLock lock(&directory->mu);
+  absl::ReleasableMutexLock lock(&directory->mu);
+  if (directory->epoch != epoch) {  // changed by us since it was asked for
+    lock.Release();
+    return FillDirectory(call, directory);
+  }
   directory->attributes = attributes;
+  directory->metadata = std::move(metadata);
   directory->full = true;
   directory->validated_ns = clock_->MonotonicNanos();
   return absl::OkStatus();
@@ -341,11 +355,8 @@ absl::StatusOr<std::string> Importer::ReadLink(const CallContext& call, const In
 
 absl::Status Importer::CheckEmpty(const CallContext& call, const InodePtr& directory) {
   const std::string path = names_->PathOf(directory);
-  for (const InodePtr& child : names_->Children(directory)) {
-    absl::MutexLock lock(&child->mu);
-    if (child->Staged()) {
-      return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
-    }
+  if (HoldsStaged(*names_, directory)) {
+    return Error(ENOTEMPTY, absl::StrCat("/", path, " holds files that are staged"));
   }
   ListRequest request;
   request.prefix = names_->SourceDirectoryKey(directory);

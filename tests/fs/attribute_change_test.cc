@@ -304,5 +304,192 @@ TEST_F(AttributeChangeTest, N11InodeNumbersAreStable) {
   EXPECT_EQ(host.fs().Stat(host.call, open.get(), "", false, 0)->nlink, 0u);
 }
 
+// [W1] The copy of a version that we do not rest on is no version of ours, whatever became of it.
+TEST_F(AttributeChangeTest, W1ALostReplyOnAForeignVersionIsNoReasonToOverwriteIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  host_.store().Fail(Op::kCopy, Error(EIO, "lost"), FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(host_.Chmod(kFile, 0600)), EIO);
+  ASSERT_TRUE(host_.Write(*handle, 0, "M").ok());
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE);
+  EXPECT_EQ(bucket_.Get(kFile), "theirs");
+}
+
+TEST_F(AttributeChangeTest, AWriteDuringAChangeKeepsItsTime) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  AttributeRequest times;
+  times.mtime_ns = 4711;
+  ASSERT_TRUE(host_.SetAttributes(kFile, times).ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  host_.store().Run(Op::kCopy, [&] { EXPECT_TRUE(host_.Write(*handle, 0, "B").ok()); });
+  ASSERT_TRUE(host_.Chmod(kFile, 0600).ok());
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "Bytes");
+  EXPECT_GT(other_.Stat(kFile)->attributes.mtime_ns, 4711);
+}
+
+TEST_F(AttributeChangeTest, TheModeOfADirectoryLeavesItsTime) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.WriteFile("d/f", "bytes").ok());
+  const int64_t before = host_.Stat("d")->attributes.mtime_ns;
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mtime_ns, before);
+  AttributeRequest times;
+  times.mtime_ns = 4711;
+  ASSERT_TRUE(host_.SetAttributes("d", times).ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mtime_ns, 4711);
+}
+
+// [W3]
+TEST_F(AttributeChangeTest, W3LostAndFoundIsNotWrittenToTheBucket) {
+  EXPECT_EQ(ErrnoOf(host_.Chmod(kLostAndFound, 0700)), EROFS);
+  EXPECT_EQ(ErrnoOf(host_.SetXattr(kLostAndFound, "user.x", "1")), EROFS);
+  EXPECT_EQ(bucket_.Keys(), std::vector<std::string>{});
+}
+
+// The commit id is user metadata, too.
+TEST_F(AttributeChangeTest, WhatIsSetFitsIntoTheStore) {
+  std::unique_ptr<Handle> handle = host_.Create(kFile);
+  size_t size = 2048;
+  while (size > 0 && !host_.SetXattr(kFile, "user.x", std::string(size, 'x')).ok()) --size;
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  size_t taken = 0;
+  for (const auto& [name, value] : bucket_.Head(kFile).metadata.user) {
+    taken += name.size() + value.size();
+  }
+  EXPECT_EQ(taken, 2048u);
+}
+
+// [D2] Nobody closes such a handle as a writer.
+TEST_F(AttributeChangeTest, D2TruncateThroughAReferenceIsCommitted) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  AttributeRequest request;
+  request.size = 2;
+  for (const uint32_t flags : {uint32_t{kOpenPath}, uint32_t{kOpenRead}}) {
+    std::unique_ptr<Handle> node = host_.Open(kFile, flags);
+    ASSERT_TRUE(host_.fs().SetAttributes(host_.call, node.get(), "", false, request).ok());
+    ASSERT_TRUE(host_.Close(std::move(node)).ok());
+    EXPECT_EQ(bucket_.Get(kFile)->size(), *request.size);
+    request.size = 1;
+  }
+}
+
+// [C5]
+TEST_F(AttributeChangeTest, C5TruncateThroughAStaleHandleLeavesTheNewVersion) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenRead | kOpenWrite);
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  EXPECT_EQ(host_.ReadFile(kFile), "theirs");
+  AttributeRequest request;
+  request.size = 1;
+  EXPECT_EQ(ErrnoOf(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request)),
+            ESTALE);
+  EXPECT_EQ(ErrnoOf(host_.Write(*handle, 0, "x")), ESTALE);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "theirs");
+}
+
+// What was closed elsewhere before is what is cut, as recent as the attributes known may be.
+TEST_F(AttributeChangeTest, C1TruncateByPathIsOfWhatIsThereNow) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
+  EXPECT_TRUE(host_.Stat(kFile).ok());
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  AttributeRequest request;
+  request.size = 3;
+  EXPECT_TRUE(host_.SetAttributes(kFile, request).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "the");
+}
+
+TEST_F(AttributeChangeTest, N8OfADirectoryWithoutMarkerItCostsOneHeadAndOnePut) {
+  bucket_.Put("d/f", "bytes");
+  EXPECT_TRUE(host_.Stat("d", 0).ok());
+  host_.Requests();
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  EXPECT_EQ(host_.Requests(), "HEAD d/, PUT d/");
+}
+
+// [W5]
+TEST_F(AttributeChangeTest, W5WhatAWriterSetsIsAbandonedWithIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  AttributeRequest request;
+  request.size = 0;
+  ASSERT_TRUE(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request).ok());
+  ASSERT_TRUE(host_.Abandon(std::move(handle)).ok());
+  EXPECT_EQ(host_.ReadFile(kFile), "bytes");
+  ASSERT_TRUE(host_.fs().Close(host_.call, false).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "bytes");
+}
+
+TEST_F(AttributeChangeTest, ExtendedAttributesOfDirectoriesAreImported) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.SetXattr("d", "user.x", "1").ok());
+  EXPECT_EQ(other_.GetXattr("d", "user.x").value_or("none"), "1");
+  EXPECT_EQ(ErrnoOf(other_.fs().SetXattr(other_.call, nullptr, "d", true, "user.x", "2", false)),
+            EEXIST);
+  ASSERT_TRUE(bucket_.Get("d/").has_value());
+  ASSERT_TRUE(host_.SetXattr("d", "user.x", std::nullopt).ok());
+  Host third(bucket_);
+  EXPECT_EQ(ErrnoOf(third.GetXattr("d", "user.x").status()), ENODATA);
+}
+
+// [C6]
+TEST_F(AttributeChangeTest, C6AnAnswerAboutADirectoryDoesNotUndoAChange) {
+  ASSERT_TRUE(other_.MakeDirectory("d").ok());
+  EXPECT_TRUE(host_.Stat("d", 0).ok());
+  host_.store().Run(
+      Op::kHead, [&] { EXPECT_TRUE(host_.Chmod("d", 0700).ok()); }, FaultyStore::kAfter, 1, "d/");
+  EXPECT_TRUE(host_.Stat("d").ok());
+  EXPECT_EQ(host_.Stat("d")->attributes.mode, 0700u);
+}
+
+TEST_F(AttributeChangeTest, AFileThatIsGoneIsNoMissingDirectory) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  bucket_.Delete(kFile);
+  AttributeRequest request;
+  request.mode = 0600;
+  EXPECT_EQ(ErrnoOf(host_.fs().SetAttributes(host_.call, handle.get(), "", false, request)),
+            ENOENT);
+}
+
+// [N11] A directory that was only gone through has no answer of its own that would tell.
+TEST_F(AttributeChangeTest, N11WhatIsMadeAgainInADirectoryMadeAgainIsAnotherFile) {
+  bucket_.Put("a/b/f", "old");
+  const std::unique_ptr<Handle> open = host_.Open("a/b/f");
+  const uint64_t ino = open->inode->ino;
+  bucket_.Delete("a/b/f");
+  EXPECT_EQ(ErrnoOf(host_.Stat("a").status()), ENOENT);
+  bucket_.Put("a/b/f", "new");
+  EXPECT_NE(host_.Stat("a/b/f")->ino, ino);
+}
+
+TEST_F(AttributeChangeTest, DiscardOfALinksChange) {
+  ASSERT_TRUE(other_.Symlink("none", "link").ok());
+  Host host(bucket_, Delayed());
+  AttributeRequest owner;
+  owner.uid = 9;
+  ASSERT_TRUE(host.SetAttributes("link", owner, /*follow=*/false).ok());
+  ASSERT_TRUE(host.Discard("link").ok());
+  const Attributes now = host.Stat("link", kInfoNeedsHead, false)->attributes;
+  EXPECT_EQ(now.uid, 0u);
+  EXPECT_EQ(now.mode, 0777u);
+}
+
+// [C3] However deep it lies in a directory that others have emptied.
+TEST_F(AttributeChangeTest, C3AStagedFileKeepsAllItsDirectories) {
+  bucket_.Put("d/e/x", "1");
+  Host host(bucket_, Delayed());
+  std::unique_ptr<Handle> handle = host.Create("d/e/f");
+  ASSERT_TRUE(host.Write(*handle, 0, "bytes").ok());
+  ASSERT_TRUE(host.Close(std::move(handle)).ok());
+  bucket_.Delete("d/e/x");
+  EXPECT_TRUE(host.Stat("d", 0).ok());
+  EXPECT_EQ(host.ReadFile("d/e/f"), "bytes");
+  ASSERT_TRUE(host.fs().Close(host.call, false).ok());
+  EXPECT_EQ(bucket_.Get("d/e/f"), "bytes");
+}
+
 }  // namespace
 }  // namespace s3files

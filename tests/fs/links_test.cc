@@ -157,5 +157,21 @@ TEST_F(LinksTest, Requests) {
   EXPECT_EQ(other_.Requests(), "HEAD a/b/c/f") << "for as long as attributes are believed";
 }
 
+// A slash behind a link means what it leads to: that may be what has no name to give away.
+TEST_F(LinksTest, WhatALinkLeadsToMayHaveNoNameToBeMoved) {
+  bucket_.Put("d/f", "bytes");
+  ASSERT_TRUE(host_.Symlink("/", "root").ok());
+  ASSERT_TRUE(host_.Symlink("..", "d/up").ok());
+  ASSERT_TRUE(host_.Symlink(".", "d/self").ok());
+  for (const char* from : {"root/", "d/up/", "d/self/"}) {
+    EXPECT_EQ(ErrnoOf(host_.Rename(from, "new")), EBUSY) << from;
+    EXPECT_EQ(
+        ErrnoOf(host_.fs().Rename(host_.call, nullptr, "d/f", nullptr, from, kRenameExchange)),
+        EBUSY)
+        << from;
+  }
+  EXPECT_EQ(bucket_.Keys(), (std::vector<std::string>{"d/f", "d/self", "d/up", "root"}));
+}
+
 }  // namespace
 }  // namespace s3files

@@ -82,6 +82,16 @@ TEST(Permissions, WhoMayChangeAttributes) {
   EXPECT_EQ(ErrnoOf(CheckChange(As(2, 2), file, times, "f", &change)), EACCES);
 }
 
+// chown to who owns it already is a change of owner all the same: it takes set-id bits away.
+TEST(Permissions, OnlyTheOwnerGivesAFileToItself) {
+  const Attributes file = Owned(1, 1, 06755);
+  AttributeRequest same;
+  same.uid = 1;
+  AttributeChange change;
+  EXPECT_EQ(ErrnoOf(CheckChange(As(2, 2), file, same, "f", &change)), EPERM);
+  EXPECT_TRUE(CheckChange(As(1, 1), file, same, "f", &change).ok());
+}
+
 class PermissionsTest : public testing::Test {
  protected:
   PermissionsTest() {

@@ -66,9 +66,9 @@ class DirectoryMover {
   absl::Status CopyMissing(const CallContext& call, Task& task,
                            const std::vector<ListedObject>& objects);
   absl::Status CopyObject(const CallContext& call, Task& task, const ListedObject& listed);
-  absl::StatusOr<bool> SettleTarget(const CallContext& call, Task& task,
-                                    const std::string& source_key, const ObjectInfo& from,
-                                    const std::string& key, Version* expected);
+  absl::StatusOr<bool> SettleTarget(const CallContext& call, Task& task, const ListedObject& listed,
+                                    const ObjectInfo& from, const std::string& key,
+                                    Version* expected);
   absl::Status Land(const CallContext& call, Task& task);
   void RekeyInode(const Task& task, Inode& inode, const std::string& from, const std::string& to);
   absl::Status KeepParent(const CallContext& call, Task& task);

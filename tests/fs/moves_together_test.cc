@@ -1,0 +1,73 @@
+// Renames together with what else goes on: copies by the store, tags, foreign changes. [N4] [W9] [W11]
+#include <cerrno>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/errors.h"
+#include "tests/fs/host.h"
+
+namespace s3files {
+namespace {
+
+using Names = std::vector<std::string>;
+
+constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
+
+FileSystemOptions Staged() {
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  options.commit.max_age_ns = options.commit.delay_ns;
+  return options;
+}
+
+class MovesTogetherTest : public testing::Test {
+ protected:
+  // `to` is to be a copy of `from` by the store; its handle.
+  static std::unique_ptr<Handle> CopyAll(Host& host, absl::string_view from, absl::string_view to) {
+    std::unique_ptr<Handle> in = host.Open(from);
+    std::unique_ptr<Handle> out =
+        host.Open(to, kOpenRead | kOpenWrite | kOpenCreate | kOpenTruncate);
+    EXPECT_EQ(host.fs().CopyRange(host.call, *in, 0, *out, 0, UINT64_MAX).value(),
+              in->content->size());
+    EXPECT_TRUE(out->content->borrowed());
+    EXPECT_TRUE(host.Close(std::move(in)).ok());
+    return out;
+  }
+  static absl::Status Exchange(Host& host, absl::string_view a, absl::string_view b) {
+    return host.fs().Rename(host.call, nullptr, a, nullptr, b, kRenameExchange);
+  }
+
+  Bucket bucket_;
+  Host host_{bucket_};
+  Host staged_{bucket_, Staged()};
+  const ObjectTags tags_ = {{"k", "v"}};
+};
+
+// [N4] A change that leaves the ETag as it was is a change, too.
+TEST_F(MovesTogetherTest, N4AForeignChangeOfAttributesAfterTheCopyIsMovedAlong) {
+  bucket_.Put("old/f", "same");
+  ObjectMetadata changed;
+  changed.user["theirs"] = "new";
+  host_.store().Run(
+      Op::kCopy, [&] { bucket_.Put("old/f", "same", changed); }, FaultyStore::kAfter);
+  ASSERT_TRUE(host_.Rename("old", "new").ok());
+  EXPECT_EQ(bucket_.Keys(), Names{"new/f"});
+  EXPECT_EQ(bucket_.Head("new/f").metadata.user["theirs"], "new");
+}
+
+// [N4] Somebody moves the copy back over the original, which is no change that an ETag tells.
+TEST_F(MovesTogetherTest, N4ACopyThatOthersMovedBackIsNotLost) {
+  bucket_.Put("old/f", "bytes");
+  host_.store().Run(
+      Op::kCopy,
+      [&] {
+        bucket_.Put("old/f", "bytes");
+        bucket_.Delete("new/f");
+      },
+      FaultyStore::kAfter);
+  ASSERT_TRUE(host_.Rename("old", "new").ok());
+  EXPECT_EQ(bucket_.Get("new/f"), "bytes");
+}
+
+}  // namespace
+}  // namespace s3files

@@ -102,11 +102,12 @@ struct DirectoryMover::Task {
 };
 
 absl::Status DirectoryMover::CheckPossible() const {
-  if (!parts_.strict || parts_.store->capabilities().copy_target) return absl::OkStatus();
-  return Error(
-      ENOTSUP,
-      "the store does not honour conditions on copies, and option `strict` forbids copying "
-      "without; directories cannot be renamed");
+  const Capabilities& can = parts_.store->capabilities();
+  const bool honoured = can.copy_target && can.conditional_create && can.conditional_delete;
+  if (!parts_.strict || honoured) return absl::OkStatus();
+  return Error(ENOTSUP,
+               "the store does not honour conditions on copies, new objects and removals, and "
+               "option `strict` forbids what goes without; directories cannot be renamed");
 }
 
 void DirectoryMover::Begin(const InodePtr& directory, const InodePtr& origin_parent,

@@ -69,5 +69,20 @@ TEST_F(MovesTogetherTest, N4ACopyThatOthersMovedBackIsNotLost) {
   EXPECT_EQ(bucket_.Get("new/f"), "bytes");
 }
 
+// [W8] What could be copied, but not removed, is not begun.
+TEST_F(MovesTogetherTest, W8StrictWithoutConditionalDeletesRenamesNoDirectory) {
+  Capabilities can = Bucket::SmallParts();
+  can.conditional_delete = false;
+  Bucket bucket(can);
+  bucket.Put("old/f", "1");
+  FileSystemOptions options = Host::Options();
+  options.strict = true;
+  Host host(bucket, options);
+  EXPECT_EQ(ErrnoOf(host.Rename("old", "new")), ENOTSUP);
+  EXPECT_EQ(bucket.Keys(), Names{"old/f"});
+  EXPECT_EQ(host.ReadFile("old/f"), "1");
+  EXPECT_TRUE(host.fs().Close(CallContext(), false).ok());
+}
+
 }  // namespace
 }  // namespace s3files

@@ -104,6 +104,7 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   PutRequest request;
   request.key = parts_.names->KeyOf(inode);
   request.commit_id = RandomId();
+  std::string tags_of = parts_.names->SourceKey(inode);  // a rename may be staged
   absl::MutexLock node_lock(&inode->mu);
   // While a commit is under way the generation it takes must not grow another upload; after a
   // rename the key is another.
@@ -111,13 +112,14 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   request.metadata = inode->metadata;
   inode->change.ApplyTo(&request.metadata);
   StoreAttributes(inode->attributes, &request.metadata);
+  if (inode->tag_count == 0) tags_of.clear();
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);
   if (it == staged_.end()) return nullptr;
   if (it->second.early == nullptr) {
     it->second.early =
         std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content, std::move(request),
-                                      inode->tag_count > 0, part_policy_);
+                                      std::move(tags_of), part_policy_);
   }
   return it->second.early;
 }

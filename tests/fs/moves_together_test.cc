@@ -84,5 +84,46 @@ TEST_F(MovesTogetherTest, W8StrictWithoutConditionalDeletesRenamesNoDirectory) {
   EXPECT_TRUE(host.fs().Close(CallContext(), false).ok());
 }
 
+// [W9] An upload that begins before the store has followed a rename.
+TEST_F(MovesTogetherTest, W9TagsOfAFileUploadedEarlyUnderAStagedRename) {
+  bucket_.Put("old/f", "1", {}, tags_);
+  ASSERT_TRUE(staged_.Rename("old", "new").ok());
+  std::unique_ptr<Handle> handle = staged_.Open("new/f", kOpenWrite | kOpenTruncate);
+  ASSERT_TRUE(staged_.Append(*handle, Noise(kLarge)).ok());
+  ASSERT_TRUE(staged_.store().AwaitCalls(Op::kUploadPart, 1));
+  ASSERT_TRUE(staged_.Sync(*handle).ok());
+  EXPECT_EQ(bucket_.Get("new/f"), Noise(kLarge));
+  EXPECT_EQ(bucket_.Tags("new/f"), tags_);
+  EXPECT_TRUE(staged_.Close(std::move(handle)).ok());
+}
+
+// [W9] [N9] Where the store cannot copy a file in one request.
+TEST_F(MovesTogetherTest, W9TagsOfLargeFilesThatChangePlaces) {
+  Capabilities can = Bucket::SmallParts();
+  can.largest_copy = 4 * Bucket::kPart;
+  Bucket bucket(can);
+  bucket.Put("a", Noise(kLarge), {}, tags_);
+  bucket.Put("b", Noise(kLarge, 2), {}, {{"other", "tag"}});
+  Host host(bucket);
+  ASSERT_TRUE(Exchange(host, "a", "b").ok());
+  EXPECT_EQ(bucket.Tags("b"), tags_);
+  EXPECT_EQ(bucket.Tags("a"), (ObjectTags{{"other", "tag"}}));
+}
+
+// [W9] [W11] However the store makes the copy, the target keeps its own tags.
+TEST_F(MovesTogetherTest, W9ACopyOntoATaggedFileKeepsItsTags) {
+  for (const uint64_t largest : {uint64_t{1} << 30, uint64_t{4 * Bucket::kPart}}) {
+    Capabilities can = Bucket::SmallParts();
+    can.largest_copy = largest;
+    Bucket bucket(can);
+    Host host(bucket);
+    bucket.Put("from", Noise(kLarge), {}, {{"source", "tag"}});
+    bucket.Put("to", "old", {}, tags_);
+    ASSERT_TRUE(host.Close(CopyAll(host, "from", "to")).ok());
+    EXPECT_EQ(bucket.Get("to"), Noise(kLarge));
+    EXPECT_EQ(bucket.Tags("to"), tags_) << largest;
+  }
+}
+
 }  // namespace
 }  // namespace s3files

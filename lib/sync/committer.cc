@@ -178,15 +178,15 @@ absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& i
 absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
                                    DeferredEvents& events) {
   for (bool adopted = false;;) {
-    bool bytes = false;
+    std::shared_ptr<Content> content;
     {
       absl::MutexLock lock(&inode->mu);
       if (!inode->Staged() || inode->removed || inode->conflict) return absl::OkStatus();
-      bytes = inode->content->staged();
+      content = inode->content;
     }
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
-    if (!bytes) return CommitStagedAttributes(call, inode, events);
-    KeepBorrowed(call, inode);
+    if (!content->staged()) return CommitStagedAttributes(call, inode, events);
+    KeepBorrowed(call, inode, content.get());
     S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) {
@@ -394,7 +394,12 @@ void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
   }
   for (const std::weak_ptr<Content>& borrower : borrowers) {
     const std::shared_ptr<Content> content = borrower.lock();
-    if (content == nullptr || content.get() == except) continue;
+    if (content == nullptr) continue;
+    if (content.get() == except) {
+      absl::MutexLock lock(&inode->mu);
+      if (content->borrowed()) inode->borrowers.push_back(borrower);
+      continue;
+    }
     content->Own(call).IgnoreError();  // its own commit says what is missing
   }
 }

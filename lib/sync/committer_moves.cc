@@ -70,8 +70,9 @@ absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& direc
     return absl::OkStatus();
   }
   const std::string path = parts_.names->PathOf(directory);
-  KeepBorrowedWithin(call, directory);
-  absl::Status status = parts_.mover->Carry(call, directory, events);
+  // Not earlier: copies that are asked for while the store is moving the source rest on its old key.
+  absl::Status status =
+      parts_.mover->Carry(call, directory, events, [&] { KeepBorrowedWithin(call, directory); });
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;
   if (!finished) status = Annotate(status, absl::StrCat("the rename to /", path, " stays staged"));
   {

@@ -138,7 +138,8 @@ std::shared_ptr<DirectoryMover::Progress> DirectoryMover::ProgressOf(const Inode
 }
 
 absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& directory,
-                                   DeferredEvents& events) {
+                                   DeferredEvents& events,
+                                   absl::FunctionRef<void()> before_removal) {
   const Names::Move move = parts_.names->MoveOf(directory);
   if (move.directory == nullptr) return absl::OkStatus();
   Task task{directory,
@@ -152,6 +153,7 @@ absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& dire
     S3FILES_RETURN_IF_ERROR(CopyAll(call, task));
     S3FILES_RETURN_IF_ERROR(Land(call, task));
   }
+  before_removal();
   S3FILES_RETURN_IF_ERROR(KeepParent(call, task));
   S3FILES_RETURN_IF_ERROR(RemoveAll(call, task));
   parts_.names->EndMove(directory);
@@ -320,7 +322,7 @@ void DirectoryMover::RekeyInode(const Task& task, Inode& inode, const std::strin
     inode.directory.spare_children = 0;
     return;
   }
-  const BasePtr base = inode.content == nullptr ? nullptr : inode.content->base();
+  const BasePtr base = inode.content == nullptr ? nullptr : inode.content->committed_base();
   const uint64_t size = base == nullptr ? 0 : base->size;
   if (!inode.committed.version.absent()) {
     const std::optional<Stamp> stamp = after(inode.committed.version, size);

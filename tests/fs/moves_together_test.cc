@@ -125,5 +125,69 @@ TEST_F(MovesTogetherTest, W9ACopyOntoATaggedFileKeepsItsTags) {
   }
 }
 
+// [W11] A copy that is asked for while the store is moving the source.
+TEST_F(MovesTogetherTest, W11ACopyOfAFileThatIsBeingMoved) {
+  bucket_.Put("old/f", "bytes");
+  host_.store().Hold(Op::kCopy, "new/f");
+  std::thread renaming([&] {
+    EXPECT_TRUE(host_.fs().Rename(CallContext(), nullptr, "old", nullptr, "new", 0).ok());
+  });
+  ASSERT_TRUE(host_.store().AwaitHeld(Op::kCopy));
+  std::unique_ptr<Handle> copy = CopyAll(host_, "new/f", "copy");
+  host_.store().ReleaseAll();
+  renaming.join();
+  const absl::Status closed = host_.Close(std::move(copy));
+  EXPECT_TRUE(closed.ok()) << closed;
+  EXPECT_EQ(bucket_.Get("copy"), "bytes");
+  EXPECT_EQ(bucket_.Get("new/f"), "bytes");
+}
+
+// [W11] A source that nobody has open may be forgotten, but not who was promised its bytes.
+TEST_F(MovesTogetherTest, W11TheEntryLimitDoesNotForgetCopies) {
+  FileSystemOptions options = Staged();
+  options.entry_limit = 4;
+  Host host(bucket_, options);
+  bucket_.Put("from", "bytes");
+  std::unique_ptr<Handle> copy = CopyAll(host, "from", "copy");
+  for (int i = 0; i < 20; ++i) {
+    bucket_.Put(absl::StrCat("x", i), "");
+    EXPECT_TRUE(host.Stat(absl::StrCat("x", i)).ok());
+  }
+  ASSERT_TRUE(host.Unlink("from").ok());
+  EXPECT_EQ(host.Read(*copy), "bytes");
+  const absl::Status synced = host.Sync(*copy);
+  EXPECT_TRUE(synced.ok()) << synced;
+  EXPECT_EQ(bucket_.Get("copy"), "bytes");
+  EXPECT_TRUE(host.Close(std::move(copy)).ok());
+}
+
+// [W11] "cp a b; mv b a", and then the directory gets another name.
+TEST_F(MovesTogetherTest, W11ACopyThatTookItsSourcesNameIsMoved) {
+  bucket_.Put("old/a", Noise(kLarge));
+  std::unique_ptr<Handle> copy = CopyAll(staged_, "old/a", "old/b");
+  ASSERT_TRUE(staged_.Rename("old/b", "old/a").ok());
+  ASSERT_TRUE(staged_.Rename("old", "new").ok());
+  const absl::Status committed = staged_.Commit("/");
+  EXPECT_TRUE(committed.ok()) << committed;
+  EXPECT_EQ(bucket_.Keys(), Names{"new/a"});
+  EXPECT_EQ(bucket_.Get("new/a"), Noise(kLarge));
+  EXPECT_EQ(staged_.Read(*copy), Noise(kLarge));
+  EXPECT_TRUE(staged_.Close(std::move(copy)).ok());
+}
+
+// [W11] [N4] What a copy is to replace moves with its directory, and discarding goes back to it.
+TEST_F(MovesTogetherTest, N4DiscardOfACopyAfterItsDirectoryMoved) {
+  bucket_.Put("from", "source");
+  bucket_.Put("old/f", "own");
+  std::unique_ptr<Handle> copy = CopyAll(staged_, "from", "old/f");
+  ASSERT_TRUE(staged_.Rename("old", "new").ok());
+  staged_.store().Fail(Op::kCopy, Error(EIO, "refused"), FaultyStore::kBefore, 2);
+  EXPECT_EQ(ErrnoOf(staged_.Commit("/")), EIO) << "the rename is done, the copy is not";
+  EXPECT_EQ(bucket_.Keys(), (Names{"from", "new/f"}));
+  ASSERT_TRUE(staged_.Discard("new/f").ok());
+  EXPECT_EQ(staged_.Read(*copy), "own");
+  EXPECT_TRUE(staged_.Close(std::move(copy)).ok());
+}
+
 }  // namespace
 }  // namespace s3files

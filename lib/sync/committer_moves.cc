@@ -47,7 +47,12 @@ absl::Status Committer::CommitMoveAndTell(const CallContext& call, const InodePt
                                           DeferredEvents& events) {
   {
     S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, directory));
-    CarryMove(call, directory, events).IgnoreError();  // told by the next line
+    const absl::Status status = CarryMove(call, directory, events);
+    if (!status.ok()) {  // whoever else has seen it by now
+      absl::MutexLock lock(&directory->mu);
+      directory->error_seen = true;
+      return status;
+    }
   }
   return TellMoveError(directory);
 }

@@ -536,7 +536,9 @@ typedef struct s3f_status_info {
 S3F_API int s3f_commit(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 /* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
- * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way. */
+ * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way.
+ * -EISDIR: a directory. A rename of one that is staged cannot be dropped: before its commit has begun
+ * renaming it back undoes it; from then on only s3f_commit ends it. */
 S3F_API int s3f_discard(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
 
 /* How `path` stands. No request: of a path that is not known here it says clean. */
@@ -606,7 +608,9 @@ enum {
  * new one alone when it returns. A file that was never committed only changes its name.
  * A directory takes its new name here in one step, whatever it holds; then the store copies each
  * object, and removes the old ones once all are copied. A failure on the way leaves the rest staged:
- * the new name is valid here, and s3f_commit of it goes on [N4].
+ * the new name is valid here, and s3f_commit of it goes on [N4]. With a commit_delay it is staged like
+ * a write: 0 says that the new name is valid here; the store follows by the delay, by s3f_commit, or
+ * before anything else is written at one of the two names, which then waits, and fails as this would.
  * EXCHANGE: files and symlinks; through a hidden temporary key.
  * -ENOENT, -EISDIR or -ENOTDIR (kinds differ), -ENOTEMPTY, -ESTALE (source or target replaced by
  * others), -EINVAL (into itself), -ENOTSUP (EXCHANGE of directories). */

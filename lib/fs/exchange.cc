@@ -33,6 +33,7 @@ struct FileSystem::Exchange {
     std::shared_ptr<Content> content;
     BasePtr base;
     ObjectMetadata metadata;
+    bool tagged = false;
     Stamp moved;  // under the other's key
   };
   Side a, b;
@@ -74,7 +75,9 @@ absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a
     absl::MutexLock lock(&inode->mu);
     never_committed = never_committed && NeverCommitted(*inode);
   }
-  Exchange exchange{{a, {}, {}, {}, {}}, {b, {}, {}, {}, {}}, "", {}};
+  Exchange exchange;
+  exchange.a.inode = a;
+  exchange.b.inode = b;
   if (never_committed) {
     for (const InodePtr& inode : {a, b}) committer_->DropEarlyUpload(call, inode);
   } else {
@@ -89,6 +92,7 @@ absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a
       side->content = side->inode->content;
       side->base = side->content->committed_base();
       side->metadata = side->inode->metadata;
+      side->tagged = side->inode->tag_count > 0;
     }
     const std::string directory = names_.DirectoryKey(names_.ParentOf(b));
     exchange.temporary = absl::StrCat(directory, kTemporaryName, RandomId());
@@ -119,9 +123,9 @@ absl::Status FileSystem::ExchangeObjects(const CallContext& call, Exchange& exch
   Exchange::Side& a = exchange.a;
   Exchange::Side& b = exchange.b;
   // As Copy, but after a lost reply the object itself is asked whether it is the copy.
-  auto copy = [&](const BasePtr& from, const std::string& key, const ObjectMetadata& metadata,
+  auto copy = [&](const Exchange::Side& side, const BasePtr& from, const std::string& key,
                   const Version& expected) -> absl::StatusOr<Stamp> {
-    const CopyJob job{from, key, metadata, expected, RandomId()};
+    const CopyJob job{from, key, side.metadata, expected, RandomId(), side.tagged};
     absl::StatusOr<Stamp> stamp = writer_.Copy(call, job);
     if (stamp.ok() || !IsAmbiguous(stamp.status())) return stamp;
     const absl::StatusOr<ObjectInfo> now = store_->Head(Patient(), key);
@@ -133,20 +137,20 @@ absl::Status FileSystem::ExchangeObjects(const CallContext& call, Exchange& exch
     return std::make_shared<const Base>(key, stamp.version, of->size);
   };
 
-  const auto kept = copy(a.base, exchange.temporary, a.metadata, Version::Absent());
+  const auto kept = copy(a, a.base, exchange.temporary, Version::Absent());
   if (!kept.ok()) {
     store_->Delete(Patient(), exchange.temporary, Precondition::None()).IgnoreError();
     return kept.status();
   }
   const BasePtr temporary = at(exchange.temporary, *kept, a.base);
   a.content->Rename(temporary);
-  const auto b_moved = copy(b.base, a.base->key, b.metadata, a.base->version);
+  const auto b_moved = copy(b, b.base, a.base->key, a.base->version);
   if (!b_moved.ok()) return ExchangeBack(exchange, b_moved.status());
   b.moved = *b_moved;
   b.content->Rename(at(a.base->key, b.moved, b.base));
-  const auto a_moved = copy(temporary, b.base->key, a.metadata, b.base->version);
+  const auto a_moved = copy(a, temporary, b.base->key, b.base->version);
   if (!a_moved.ok()) {
-    const auto undone = copy(temporary, a.base->key, a.metadata, b.moved.version);
+    const auto undone = copy(a, temporary, a.base->key, b.moved.version);
     if (!undone.ok()) {
       Doubt(exchange);
       return Annotate(a_moved.status(), absl::StrCat("what was in ", a.base->key, " is in ",

@@ -52,17 +52,17 @@ absl::StatusOr<uint64_t> FileSystem::CopyRange(const CallContext& call, Handle& 
 // The copy that the store is to make; 0 where it cannot be.
 absl::StatusOr<uint64_t> FileSystem::CopyWhole(const CallContext& call, Handle& in, Handle& out,
                                                uint64_t size) {
-  BasePtr source;
   {
     absl::MutexLock lock(&in.inode->mu);
     // Who commits, renames or removes it has looked for borrowers already.
     if (in.inode->busy || in.inode->removed || in.inode->content != in.content) return 0;
-    source = in.content->CleanBase();
+    const BasePtr source = in.content->CleanBase();
     if (source == nullptr || source->size != size) return 0;
+    // In one step: who is looking for borrowers meanwhile finds it with what it has borrowed.
+    S3FILES_ASSIGN_OR_RETURN(const bool borrowed, out.content->Borrow(source));
+    if (!borrowed) return 0;
     NoteBorrower(*in.inode, out.content);
   }
-  S3FILES_ASSIGN_OR_RETURN(const bool borrowed, out.content->Borrow(source));
-  if (!borrowed) return 0;
   OnStaged(call, out);
   return size;
 }

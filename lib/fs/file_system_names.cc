@@ -375,7 +375,8 @@ absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& s
   {
     absl::MutexLock lock(&source->mu);
     source->committed = replaced;
-    source->exclusive = false;  // that was about the old name
+    source->exclusive = false;                                      // that was about the old name
+    if (content->borrowed()) source->borrowers.push_back(content);  // maybe of its own key now
     ++source->epoch;
   }
   Replace(call, source, target, to);

@@ -28,12 +28,20 @@ bool WasKnown(const Inode& inode) {
   return inode.content != nullptr || inode.directory.exists_ns != 0;
 }
 
+// Copies are to be made of it: they must be told before it goes.
+bool IsBorrowed(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
+  return std::any_of(inode.borrowers.begin(), inode.borrowers.end(), [](const auto& borrower) {
+    const std::shared_ptr<Content> content = borrower.lock();
+    return content != nullptr && content->borrowed();
+  });
+}
+
 // Nobody has it but the tree, and nothing would be lost.
 bool Droppable(const InodePtr& inode) {
   if (inode.use_count() != 1) return false;
   absl::MutexLock lock(&inode->mu);
   return !inode->busy && !inode->conflict && inode->open_handles == 0 && inode->locks == nullptr &&
-         !inode->Staged();
+         !inode->Staged() && !IsBorrowed(*inode);
 }
 
 // Parents and children hold each other. Returns how many were let go.

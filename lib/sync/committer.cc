@@ -104,6 +104,7 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   PutRequest request;
   request.key = parts_.names->KeyOf(inode);
   request.commit_id = RandomId();
+  std::string tags_of = parts_.names->SourceKey(inode);  // a rename may be staged
   absl::MutexLock node_lock(&inode->mu);
   // While a commit is under way the generation it takes must not grow another upload; after a
   // rename the key is another.
@@ -111,13 +112,14 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   request.metadata = inode->metadata;
   inode->change.ApplyTo(&request.metadata);
   StoreAttributes(inode->attributes, &request.metadata);
+  if (inode->tag_count == 0) tags_of.clear();
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);
   if (it == staged_.end()) return nullptr;
   if (it->second.early == nullptr) {
     it->second.early =
         std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content, std::move(request),
-                                      inode->tag_count > 0, part_policy_);
+                                      std::move(tags_of), part_policy_);
   }
   return it->second.early;
 }
@@ -176,15 +178,15 @@ absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& i
 absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
                                    DeferredEvents& events) {
   for (bool adopted = false;;) {
-    bool bytes = false;
+    std::shared_ptr<Content> content;
     {
       absl::MutexLock lock(&inode->mu);
       if (!inode->Staged() || inode->removed || inode->conflict) return absl::OkStatus();
-      bytes = inode->content->staged();
+      content = inode->content;
     }
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
-    if (!bytes) return CommitStagedAttributes(call, inode, events);
-    KeepBorrowed(call, inode);
+    if (!content->staged()) return CommitStagedAttributes(call, inode, events);
+    KeepBorrowed(call, inode, content.get());
     S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) {
@@ -392,7 +394,12 @@ void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
   }
   for (const std::weak_ptr<Content>& borrower : borrowers) {
     const std::shared_ptr<Content> content = borrower.lock();
-    if (content == nullptr || content.get() == except) continue;
+    if (content == nullptr) continue;
+    if (content.get() == except) {
+      absl::MutexLock lock(&inode->mu);
+      if (content->borrowed()) inode->borrowers.push_back(borrower);
+      continue;
+    }
     content->Own(call).IgnoreError();  // its own commit says what is missing
   }
 }

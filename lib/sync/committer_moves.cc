@@ -47,7 +47,12 @@ absl::Status Committer::CommitMoveAndTell(const CallContext& call, const InodePt
                                           DeferredEvents& events) {
   {
     S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, BusyInode::Acquire(call, directory));
-    CarryMove(call, directory, events).IgnoreError();  // told by the next line
+    const absl::Status status = CarryMove(call, directory, events);
+    if (!status.ok()) {  // whoever else has seen it by now
+      absl::MutexLock lock(&directory->mu);
+      directory->error_seen = true;
+      return status;
+    }
   }
   return TellMoveError(directory);
 }
@@ -70,8 +75,9 @@ absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& direc
     return absl::OkStatus();
   }
   const std::string path = parts_.names->PathOf(directory);
-  KeepBorrowedWithin(call, directory);
-  absl::Status status = parts_.mover->Carry(call, directory, events);
+  // Not earlier: copies that are asked for while the store is moving the source rest on its old key.
+  absl::Status status =
+      parts_.mover->Carry(call, directory, events, [&] { KeepBorrowedWithin(call, directory); });
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;
   if (!finished) status = Annotate(status, absl::StrCat("the rename to /", path, " stays staged"));
   {

@@ -49,28 +49,30 @@ struct DirectoryMover::Progress {
   Version replaced;  // the target's marker before
 
   absl::Mutex mu;  // leaf
-  // Versions of old keys whose bytes stand under the new ones; and versions, under the new keys, that
-  // are copies of ours and have another ETag than their source.
-  absl::flat_hash_set<uint64_t> copied ABSL_GUARDED_BY(mu);
+  // Versions of old keys whose bytes stand under the new ones, with their Last-Modified as listed: a
+  // change of attributes, or the same bytes written again, leave the ETag as it was. And versions,
+  // under the new keys, that are copies of ours and have another ETag than their source.
+  absl::flat_hash_map<uint64_t, int64_t> copied ABSL_GUARDED_BY(mu);
   absl::flat_hash_set<uint64_t> written ABSL_GUARDED_BY(mu);
   // The copies' stamps, where they cannot be told from their source.
   absl::flat_hash_map<uint64_t, Stamp> stamps ABSL_GUARDED_BY(mu);
   absl::flat_hash_set<std::string> left ABSL_GUARDED_BY(mu);  // old keys that stay
   absl::Status left_because ABSL_GUARDED_BY(mu);              // of the first
 
-  bool Copied(uint64_t fingerprint) {
+  bool Copied(uint64_t fingerprint, int64_t listed_ns) {
     absl::MutexLock lock(&mu);
-    return copied.contains(fingerprint);
+    auto it = copied.find(fingerprint);
+    return it != copied.end() && it->second == listed_ns;
   }
   bool Left(const std::string& key) {
     absl::MutexLock lock(&mu);
     return left.contains(key);
   }
   void NoteCopied(const std::string& from, const std::string& to, const Base& source,
-                  const Stamp& stamp) {
+                  int64_t listed_ns, const Stamp& stamp) {
     const uint64_t id = Fingerprint(from, source.version, source.size);
     absl::MutexLock lock(&mu);
-    copied.insert(id);
+    copied[id] = listed_ns;
     const bool same = stamp.version.etag() == source.version.etag();
     if (!same) written.insert(Fingerprint(to, stamp.version, source.size));
     if (!same || !stamp.version.version_id().empty()) stamps[id] = stamp;
@@ -100,11 +102,12 @@ struct DirectoryMover::Task {
 };
 
 absl::Status DirectoryMover::CheckPossible() const {
-  if (!parts_.strict || parts_.store->capabilities().copy_target) return absl::OkStatus();
-  return Error(
-      ENOTSUP,
-      "the store does not honour conditions on copies, and option `strict` forbids copying "
-      "without; directories cannot be renamed");
+  const Capabilities& can = parts_.store->capabilities();
+  const bool honoured = can.copy_target && can.conditional_create && can.conditional_delete;
+  if (!parts_.strict || honoured) return absl::OkStatus();
+  return Error(ENOTSUP,
+               "the store does not honour conditions on copies, new objects and removals, and "
+               "option `strict` forbids what goes without; directories cannot be renamed");
 }
 
 void DirectoryMover::Begin(const InodePtr& directory, const InodePtr& origin_parent,
@@ -135,7 +138,8 @@ std::shared_ptr<DirectoryMover::Progress> DirectoryMover::ProgressOf(const Inode
 }
 
 absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& directory,
-                                   DeferredEvents& events) {
+                                   DeferredEvents& events,
+                                   absl::FunctionRef<void()> before_removal) {
   const Names::Move move = parts_.names->MoveOf(directory);
   if (move.directory == nullptr) return absl::OkStatus();
   Task task{directory,
@@ -149,6 +153,7 @@ absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& dire
     S3FILES_RETURN_IF_ERROR(CopyAll(call, task));
     S3FILES_RETURN_IF_ERROR(Land(call, task));
   }
+  before_removal();
   S3FILES_RETURN_IF_ERROR(KeepParent(call, task));
   S3FILES_RETURN_IF_ERROR(RemoveAll(call, task));
   parts_.names->EndMove(directory);
@@ -187,7 +192,8 @@ absl::Status DirectoryMover::CopyMissing(const CallContext& call, Task& task,
   for (const ListedObject& object : objects) {
     if (object.key == task.origin) task.marker_copied = true;
     const uint64_t id = Fingerprint(object.key, object.stamp.version, object.size);
-    if (!task.progress->Copied(id) && !task.progress->Left(object.key)) open.push_back(&object);
+    const bool copied = task.progress->Copied(id, object.stamp.last_modified_ns);
+    if (!copied && !task.progress->Left(object.key)) open.push_back(&object);
   }
   if (!open.empty()) parts_.names->StartMove(task.directory);
   absl::Mutex mu;
@@ -222,7 +228,8 @@ absl::Status DirectoryMover::CopyObject(const CallContext& call, Task& task,
     job.commit_id = CopyId(listed.key, key, job.source->version);
     const absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
     if (stamp.ok()) {
-      task.progress->NoteCopied(listed.key, key, *job.source, *stamp);
+      task.progress->NoteCopied(listed.key, key, *job.source, listed.stamp.last_modified_ns,
+                                *stamp);
       return absl::OkStatus();
     }
     const int error = ErrnoOf(stamp.status());
@@ -237,9 +244,10 @@ absl::Status DirectoryMover::CopyObject(const CallContext& call, Task& task,
     job.source = std::make_shared<const Base>(listed.key, source->stamp.version, source->size);
     if (error != EEXIST && changed) continue;
     S3FILES_ASSIGN_OR_RETURN(const bool again,
-                             SettleTarget(call, task, listed.key, *source, key, &job.expected));
+                             SettleTarget(call, task, listed, *source, key, &job.expected));
     if (again) continue;
-    if (task.progress->Copied(Fingerprint(listed.key, job.source->version, job.source->size))) {
+    if (task.progress->Copied(Fingerprint(listed.key, job.source->version, job.source->size),
+                              listed.stamp.last_modified_ns)) {
       return absl::OkStatus();
     }
     const absl::Status told =
@@ -255,7 +263,7 @@ absl::Status DirectoryMover::CopyObject(const CallContext& call, Task& task,
 // replaced, because it is a copy of ours of what the source was before, or gone. False: it is a copy
 // of the source as it is (now noted so), or somebody else's.
 absl::StatusOr<bool> DirectoryMover::SettleTarget(const CallContext& call, Task& task,
-                                                  const std::string& source_key,
+                                                  const ListedObject& listed,
                                                   const ObjectInfo& from, const std::string& key,
                                                   Version* expected) {
   const absl::StatusOr<ObjectInfo> there = parts_.store->Head(call, key);
@@ -269,13 +277,13 @@ absl::StatusOr<bool> DirectoryMover::SettleTarget(const CallContext& call, Task&
   const bool same_id = !CommitIdOf(from).empty() && CommitIdOf(*there) == CommitIdOf(from);
   if (there->size == from.size && Kept(there->metadata) == Kept(from.metadata) &&
       (version == from.stamp.version || same_id ||
-       CommitIdOf(*there) == CopyId(source_key, key, from.stamp.version))) {
-    const Base source(source_key, from.stamp.version, from.size);
-    task.progress->NoteCopied(source_key, key, source, there->stamp);
+       CommitIdOf(*there) == CopyId(listed.key, key, from.stamp.version))) {
+    const Base source(listed.key, from.stamp.version, from.size);
+    task.progress->NoteCopied(listed.key, key, source, listed.stamp.last_modified_ns, there->stamp);
     return false;
   }
   absl::MutexLock lock(&task.progress->mu);
-  if (!task.progress->copied.contains(Fingerprint(source_key, version, there->size)) &&
+  if (!task.progress->copied.contains(Fingerprint(listed.key, version, there->size)) &&
       !task.progress->written.contains(Fingerprint(key, version, there->size))) {
     return false;
   }
@@ -314,7 +322,7 @@ void DirectoryMover::RekeyInode(const Task& task, Inode& inode, const std::strin
     inode.directory.spare_children = 0;
     return;
   }
-  const BasePtr base = inode.content == nullptr ? nullptr : inode.content->base();
+  const BasePtr base = inode.content == nullptr ? nullptr : inode.content->committed_base();
   const uint64_t size = base == nullptr ? 0 : base->size;
   if (!inode.committed.version.absent()) {
     const std::optional<Stamp> stamp = after(inode.committed.version, size);

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -56,7 +57,10 @@ class DirectoryMover {
   // Does what is left of the rename. OK, or ESTALE or ENAMETOOLONG where it is done but for some
   // objects that keep their old names (each is an event): Names knows no move of the directory any
   // more. Any other error leaves it staged, and the next call goes on where this one ended.
-  absl::Status Carry(const CallContext& call, const InodePtr& directory, DeferredEvents& events);
+  // `before_removal` is called when everything here rests on the new keys, and the old ones are still
+  // there.
+  absl::Status Carry(const CallContext& call, const InodePtr& directory, DeferredEvents& events,
+                     absl::FunctionRef<void()> before_removal);
 
  private:
   struct Progress;
@@ -66,9 +70,9 @@ class DirectoryMover {
   absl::Status CopyMissing(const CallContext& call, Task& task,
                            const std::vector<ListedObject>& objects);
   absl::Status CopyObject(const CallContext& call, Task& task, const ListedObject& listed);
-  absl::StatusOr<bool> SettleTarget(const CallContext& call, Task& task,
-                                    const std::string& source_key, const ObjectInfo& from,
-                                    const std::string& key, Version* expected);
+  absl::StatusOr<bool> SettleTarget(const CallContext& call, Task& task, const ListedObject& listed,
+                                    const ObjectInfo& from, const std::string& key,
+                                    Version* expected);
   absl::Status Land(const CallContext& call, Task& task);
   void RekeyInode(const Task& task, Inode& inode, const std::string& from, const std::string& to);
   absl::Status KeepParent(const CallContext& call, Task& task);

@@ -72,8 +72,11 @@ void EarlyUpload::SubmitPart(uint32_t number, SealedBytes bytes) {
 
 absl::StatusOr<std::string> EarlyUpload::CreateUpload() {
   PutRequest request = request_;
-  S3FILES_ASSIGN_OR_RETURN(request.tags,
-                           KeptTags(CallContext(), store_, tagged_ ? request_.key : ""));
+  S3FILES_ASSIGN_OR_RETURN(request.tags, KeptTags(CallContext(), store_, tags_of_));
+  // Where a rename was carried out just now, the object is under its new key.
+  if (request.tags.empty() && !tags_of_.empty() && tags_of_ != request_.key) {
+    S3FILES_ASSIGN_OR_RETURN(request.tags, KeptTags(CallContext(), store_, request_.key));
+  }
   return store_->CreateUpload(CallContext(), request);
 }
 

@@ -29,14 +29,15 @@ absl::StatusOr<ObjectTags> KeptTags(const CallContext& call, ObjectStore* store,
 // what can be lost is only the effort. Thread-safe.
 class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
  public:
-  // `request`: key, metadata and commit id of the object to be. `tagged`: the one there has tags.
+  // `request`: key, metadata and commit id of the object to be. `tags_of`: where the
+  // store has the one that is replaced, if that has tags; else empty.
   EarlyUpload(ObjectStore* store, Executor* executor, std::shared_ptr<Content> content,
-              PutRequest request, bool tagged, const PartPolicy& policy)
+              PutRequest request, std::string tags_of, const PartPolicy& policy)
       : store_(store),
         executor_(executor),
         content_(std::move(content)),
         request_(std::move(request)),
-        tagged_(tagged),
+        tags_of_(std::move(tags_of)),
         policy_(policy) {}
 
   const PutRequest& request() const { return request_; }
@@ -77,7 +78,7 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
   Executor* const executor_;
   const std::shared_ptr<Content> content_;
   const PutRequest request_;
-  const bool tagged_;
+  const std::string tags_of_;
   const PartPolicy policy_;
   const std::shared_ptr<CancelToken> parts_token_ = std::make_shared<CancelToken>();
 

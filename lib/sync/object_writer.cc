@@ -49,7 +49,9 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
   if (job.early != nullptr) {
     S3FILES_ASSIGN_OR_RETURN(early, job.early->Take(call));
   }
-  if (!job.snapshot.IsCopy()) return WriteBytes(call, job, std::move(early));
+  // A copy in one request takes the source's tags along, where this object may have its own.
+  const bool copy = job.snapshot.IsCopy() && job.tags_of.empty();
+  if (!copy) return WriteBytes(call, job, std::move(early));
   if (!early.upload_id.empty()) Abort(job.key, early.upload_id);
   return Copy(call, {job.snapshot.base, job.key, job.metadata, job.expected, job.commit_id});
 }

@@ -93,7 +93,7 @@ absl::Status CheckChange(const CallContext& call, const Attributes& attributes,
     // Where the group may not execute, the bit is not set-gid.
     mode &= (mode & 0010) != 0 ? ~(kSetUid | kSetGid) : ~kSetUid;
   }
-  if (request.size && *request.size > 0) mode = ModeAfterWrite(call, mode);
+  if (request.size) mode = ModeAfterWrite(call, mode);
   if (request.mode || mode != attributes.mode) change->mode = mode;
   return absl::OkStatus();
 }

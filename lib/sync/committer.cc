@@ -61,9 +61,11 @@ void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
     absl::MutexLock node_lock(&inode->mu);
     content = inode->content;
     // Another thread may have committed the change already: then nobody would remove the entry.
-    if (inode->removed || inode->conflict || !content->staged()) return;
-    inode->ctime_ns = inode->attributes.mtime_ns = parts_.clock->WallNanos();
-    inode->change.mtime_ns.reset();
+    if (inode->removed || inode->conflict || !inode->Staged()) return;
+    if (content->staged()) {
+      inode->ctime_ns = inode->attributes.mtime_ns = parts_.clock->WallNanos();
+      inode->change.mtime_ns.reset();
+    }
     Enlist(inode, handle);
   }
   if (content->sequential_end() >= part_policy_.multipart_threshold) {

@@ -155,7 +155,8 @@ absl::StatusOr<std::string> FileSystem::GetXattr(const CallContext& call, const 
   return AtPlace(call, at, path, [&](Place& place) -> absl::StatusOr<std::string> {
     S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent, follow));
     S3FILES_ASSIGN_OR_RETURN(const Attributes attributes, AttributesNow(call, inode));
-    S3FILES_RETURN_IF_ERROR(CheckAccess(call, attributes, kMayRead, names_.PathOf(inode)));
+    const std::string shown = names_.PathOf(inode);  // its lock comes before the inode's
+    S3FILES_RETURN_IF_ERROR(CheckAccess(call, attributes, kMayRead, shown));
     absl::MutexLock lock(&inode->mu);
     if (auto lost = LostXattr(*inode, name)) return *std::move(lost);
     S3FILES_ASSIGN_OR_RETURN(const std::string key, MetadataNameOf(name));
@@ -163,7 +164,7 @@ absl::StatusOr<std::string> FileSystem::GetXattr(const CallContext& call, const 
     inode->change.ApplyTo(&metadata);
     const auto it = metadata.user.find(key);
     if (it == metadata.user.end()) {
-      return Error(ENODATA, absl::StrCat(Describe(place), " has no attribute ", name));
+      return Error(ENODATA, absl::StrCat("/", shown, " has no attribute ", name));
     }
     return DecodeXattr(it->second);
   });

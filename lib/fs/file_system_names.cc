@@ -209,11 +209,13 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* a
   committer_->DropEarlyUpload(call, inode);
   S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, inode).status());
   Version committed;
+  bool removed;
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->removed) return NotFound(place);
+    removed = inode->removed;
     if (!inode->conflict) committed = inode->committed.version;
   }
+  if (removed) return NotFound(place);
   if (!committed.absent()) {
     const std::string key = names_.KeyOf(inode);
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
@@ -322,10 +324,11 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
 absl::Status FileSystem::RenameBusy(const CallContext& call, const InodePtr& source,
                                     const InodePtr& target, const Place& from, const Place& to,
                                     DeferredEvents& events) {
+  const absl::Status gone = NotFound(from);  // the lock of names comes before an inode's
   bool never_committed;
   {
     absl::MutexLock lock(&source->mu);
-    if (source->removed) return NotFound(from);
+    if (source->removed) return gone;
     if (source->conflict) {
       return Error(EPERM,
                    absl::StrCat("copy files out of /", kLostAndFound, " instead of moving them"));

@@ -513,11 +513,13 @@ absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodeP
 absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
                                                   const InodePtr& directory, absl::string_view name,
                                                   bool enforced) {
+  bool local;
   {
     absl::MutexLock lock(&directory->mu);
-    if (directory->directory.local) {
-      return Error(EROFS, absl::StrCat("nothing can be made in /", names_->PathOf(directory)));
-    }
+    local = directory->directory.local;
+  }
+  if (local) {
+    return Error(EROFS, absl::StrCat("nothing can be made in /", names_->PathOf(directory)));
   }
   if (enforced && names_->Child(directory, name) == nullptr) {
     S3FILES_ASSIGN_OR_RETURN(const bool listed, KnowListing(call, directory));

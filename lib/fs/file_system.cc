@@ -287,7 +287,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
                                                            uint32_t mode) {
   S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
   const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
-  const bool attached = names_.IsAttached(inode);
+  if (!names_.IsAttached(inode)) {
+    names_.Unbind(inode);  // or it and its directory, which is gone, would hold each other
+    return Error(EAGAIN, "the name has changed");
+  }
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
@@ -296,8 +299,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
       return !inode->busy;
     }));
     // Another thread was first, or found out meanwhile that there is something.
-    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr ||
-        !attached) {
+    if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
       return Error(EAGAIN, "the name has changed");
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);

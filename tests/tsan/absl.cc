@@ -1,4 +1,4 @@
-// Makes ThreadSanitizer see absl::Mutex and absl::CondVar.
+// Makes ThreadSanitizer see absl::Mutex, absl::CondVar and the references to an absl::Status.
 //
 // Debian's Abseil is not built for TSan, which would therefore take whatever a mutex guards for a
 // race. An executable's definitions come before those of a shared library: the ones below announce
@@ -7,11 +7,16 @@
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "absl/base/config.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 
 #define S3FILES_STRING_OF(x) #x
@@ -186,9 +191,14 @@ bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
   return real(this, mutex, deadline);
 }
 
+// The last reference's owner frees what the others have read: they must be seen to come before. Of
+// which one is the last only the library knows, so that all come one after another.
+void Status::UnrefNonInlined(uintptr_t rep) {
+  static auto* const real = Real<void(uintptr_t)>("6Status15UnrefNonInlinedEm");
+  static std::array<std::mutex, 61> in_turn;
+  std::lock_guard<std::mutex> lock(in_turn[rep / alignof(std::max_align_t) % in_turn.size()]);
+  real(rep);
+}
+
 ABSL_NAMESPACE_END
 }  // namespace absl
-
-// Debian's libabsl_status is not instrumented: that a Status is freed by its last reference is seen
-// as a race with who had the other one.
-extern "C" const char* __tsan_default_suppressions() { return "race:*Status*UnrefNonInlined*\n"; }

@@ -21,7 +21,9 @@ absl::Status SnapshotSource::Bring(const CallContext& call) {
 }
 
 absl::Status SnapshotSource::BringRange(const CallContext& call, const ByteRange& wanted) {
-  fetcher_->ReadAhead(snapshot_->base, wanted);
+  // One block is fetched by who needs it: another thread would only take the failure away.
+  const bool one_block = wanted.begin / kBlockSize == (wanted.end - 1) / kBlockSize;
+  if (!one_block) fetcher_->ReadAhead(snapshot_->base, wanted);
   std::vector<char> buffer(kBlockSize);
   for (uint64_t at = wanted.begin; at < wanted.end;) {
     const uint64_t n = std::min(wanted.end - at, kBlockSize - at % kBlockSize);

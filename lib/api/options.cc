@@ -106,11 +106,15 @@ absl::Status ParseAddressing(absl::string_view name, Text value, Addressing* out
   return absl::OkStatus();
 }
 
+// A uid or gid. The largest number means "none" to the kernel, and to chown "as it was".
+absl::Status ParseId(absl::string_view name, Text value, uint32_t* out) {
+  return ParseInt<uint32_t>(name, value, 0, UINT32_MAX - 1, out);
+}
+
 // "1,2,3"
 absl::Status ParseIds(absl::string_view name, Text value, std::vector<uint32_t>* out) {
   for (absl::string_view part : absl::StrSplit(value, ',', absl::SkipEmpty())) {
-    S3FILES_RETURN_IF_ERROR(
-        ParseInt<uint32_t>(name, std::string(part), 0, UINT32_MAX - 1, &out->emplace_back()));
+    S3FILES_RETURN_IF_ERROR(ParseId(name, std::string(part), &out->emplace_back()));
   }
   return absl::OkStatus();
 }
@@ -197,14 +201,8 @@ const std::vector<Rule>& Rules() {
       any("parallel", [](N n, Text v, O o) { return ParseInt(n, v, 1, 256, &o.fs.parallel); }),
       any("strict", [](N n, Text v, O o) { return ParseSwitch(n, v, &o.fs.strict); }),
       any("timeout", [](N n, Text v, O o) { return ParseDuration(n, v, &o.timeout_ns); }),
-      any("default_uid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX, &o.fs.import.defaults.uid);
-          }),
-      any("default_gid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX, &o.fs.import.defaults.gid);
-          }),
+      any("default_uid", [](N n, Text v, O o) { return ParseId(n, v, &o.fs.import.defaults.uid); }),
+      any("default_gid", [](N n, Text v, O o) { return ParseId(n, v, &o.fs.import.defaults.gid); }),
       any("default_file_mode",
           [](N n, Text v, O o) { return ParseMode(n, v, &o.fs.import.defaults.file_mode); }),
       any("default_dir_mode",
@@ -214,23 +212,11 @@ const std::vector<Rule>& Rules() {
             Root(o);
             return ParseRoot(n, v, o);
           }),
-      any("root_uid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Root(o).uid);
-          }),
-      any("root_gid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Root(o).gid);
-          }),
+      any("root_uid", [](N n, Text v, O o) { return ParseId(n, v, &Root(o).uid); }),
+      any("root_gid", [](N n, Text v, O o) { return ParseId(n, v, &Root(o).gid); }),
       any("root_mode", [](N n, Text v, O o) { return ParseMode(n, v, &Root(o).mode); }),
-      any("force_uid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Forced(o).uid);
-          }),
-      any("force_gid",
-          [](N n, Text v, O o) {
-            return ParseInt<uint32_t>(n, v, 0, UINT32_MAX - 1, &Forced(o).gid);
-          }),
+      any("force_uid", [](N n, Text v, O o) { return ParseId(n, v, &Forced(o).uid); }),
+      any("force_gid", [](N n, Text v, O o) { return ParseId(n, v, &Forced(o).gid); }),
       any("force_groups", [](N n, Text v, O o) { return ParseIds(n, v, &Forced(o).groups); }),
       Rule{"fsync", false, Scheme::kFile,
            [](N n, Text v, O o) { return ParseSwitch(n, v, &o.file_fsync); }},

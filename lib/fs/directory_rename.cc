@@ -37,8 +37,7 @@ bool MustFinishFirst(const Names::Move& own, bool replaces, const std::string& t
 }  // namespace
 
 absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr& source,
-                                         const Place& from, const Place& to, uint32_t flags,
-                                         bool* again) {
+                                         const Place& from, const Place& to, uint32_t flags) {
   if (to.directory == names_.lost_and_found() || source == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("/", kLostAndFound,
                                      " stays where it is, and so does what is "
@@ -52,8 +51,7 @@ absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr
     S3FILES_RETURN_IF_ERROR(SettleAround(call, source, to));
     S3FILES_ASSIGN_OR_RETURN(const InodePtr target, CheckDirectoryTarget(call, source, to, flags));
     if (target == source) return absl::OkStatus();
-    const absl::Status staged = StageDirectory(call, source, target, from, to, again);
-    if (!staged.ok() || *again) return staged;
+    S3FILES_RETURN_IF_ERROR(StageDirectory(call, source, target, from, to));
   }
   return options_.commit.delay_ns == 0 ? committer_->CommitMove(call, source) : absl::OkStatus();
 }
@@ -101,13 +99,12 @@ absl::StatusOr<InodePtr> FileSystem::CheckDirectoryTarget(const CallContext& cal
 }
 
 absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr& source,
-                                        const InodePtr& target, const Place& from, const Place& to,
-                                        bool* again) {
+                                        const InodePtr& target, const Place& from,
+                                        const Place& to) {
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   const InodePtr there = is_free ? names_.Bind(to.directory, to.name, FileType::kFile) : target;
-  *again = there == source;  // another thread has just renamed it so
-  if (*again) return absl::OkStatus();
+  if (there == source) return NameChanged();  // another thread has just renamed it so
   while (true) {
     InodePtr wait_for;
     {
@@ -119,14 +116,15 @@ absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr&
       } else {
         const std::string key = names_.ChildKey(to.directory, to.name) + "/";
         Version replaced;
+        bool changed;
         {
           absl::MutexLock lock(&there->mu);
           if (!is_free && there->directory.marker) replaced = there->directory.marker->version;
-          *again = is_free && (there->type != FileType::kFile || there->content != nullptr);
+          changed = is_free && (there->type != FileType::kFile || there->content != nullptr);
         }
-        *again = *again || Recall(from) != source || Recall(to) != there ||
-                 MustFinishFirst(names_.MoveOf(source), mover_.Replaces(source), key);
-        if (*again) return absl::OkStatus();
+        changed = changed || Recall(from) != source || Recall(to) != there ||
+                  MustFinishFirst(names_.MoveOf(source), mover_.Replaces(source), key);
+        if (changed) return NameChanged();
         const auto step = names_.StageMove(source, to.directory, to.name);
         if (!step.ok()) {
           if (is_free) Remove(there);

@@ -102,13 +102,12 @@ void DirectoryStream::Restart(uint64_t cookie, const std::optional<std::string>&
   }
   std::vector<std::string> local;
   for (const InodePtr& child : parts_.names->Children(directory_)) {
-    std::string name = parts_.names->PathOf(child);
+    std::string name = parts_.names->NameOf(child);
     const bool moved_here = parts_.names->MoveOf(child).directory != nullptr;
     absl::MutexLock lock(&child->mu);
     const bool staged_only =
         child->content != nullptr && child->content->staged() && child->committed.version.absent();
-    if (moved_here || staged_only || child->conflict)
-      local.push_back(name.substr(name.rfind('/') + 1));
+    if (moved_here || staged_only || child->conflict) local.push_back(std::move(name));
   }
   if (directory_ == parts_.names->root() &&
       parts_.names->HasChildren(parts_.names->lost_and_found())) {

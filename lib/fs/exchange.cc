@@ -42,7 +42,7 @@ struct FileSystem::Exchange {
 };
 
 absl::Status FileSystem::ExchangeFiles(const CallContext& call, const InodePtr& source,
-                                       const Place& from, Place& to, bool* again) {
+                                       const Place& from, Place& to) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr target,
                            Find(call, to, Freshness::kNow, /*follow=*/false));
   S3FILES_RETURN_IF_ERROR(CheckNamed(to));
@@ -62,10 +62,12 @@ absl::Status FileSystem::ExchangeFiles(const CallContext& call, const InodePtr& 
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(target)));
   DeferredEvents events(events_);
   S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
-  *again = Recall(from) != source || Recall(to) != target ||
-           names_.MoveAround(source).directory != nullptr ||
-           names_.MoveAround(target).directory != nullptr;
-  return *again ? absl::OkStatus() : ExchangeBusy(call, source, target, events);
+  if (Recall(from) != source || Recall(to) != target ||
+      names_.MoveAround(source).directory != nullptr ||
+      names_.MoveAround(target).directory != nullptr) {
+    return NameChanged();
+  }
+  return ExchangeBusy(call, source, target, events);
 }
 
 absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a, const InodePtr& b,
@@ -130,8 +132,7 @@ absl::Status FileSystem::ExchangeObjects(const CallContext& call, Exchange& exch
     if (stamp.ok() || !IsAmbiguous(stamp.status())) return stamp;
     const absl::StatusOr<ObjectInfo> now = store_->Head(Patient(), key);
     if (!now.ok()) return stamp;
-    auto id = now->metadata.user.find(kCommitIdName);
-    return id != now->metadata.user.end() && id->second == job.commit_id ? now->stamp : stamp;
+    return CommitIdOf(now->metadata) == job.commit_id ? now->stamp : stamp;
   };
   auto at = [](const std::string& key, const Stamp& stamp, const BasePtr& of) {
     return std::make_shared<const Base>(key, stamp.version, of->size);

@@ -156,7 +156,7 @@ absl::StatusOr<InodePtr> FileSystem::Find(const CallContext& call, Place& place,
 absl::Status FileSystem::Revalidate(const CallContext& call, const InodePtr& inode,
                                     Freshness freshness) {
   const std::string path = names_.PathOf(inode);
-  const std::string name = path.substr(path.rfind('/') + 1);
+  const std::string name = names_.NameOf(inode);
   const InodePtr directory = names_.ParentOf(inode);
   // What has lost its name goes on as it is.
   if (directory == nullptr || names_.Child(directory, name) != inode) return absl::OkStatus();
@@ -228,7 +228,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFound(const CallContext&
   S3FILES_RETURN_IF_ERROR(CheckOpen(call, inode, flags));
   if (place.inode == nullptr && !names_.IsAttached(inode)) {
     // One of its directories was another one's by the time it was found.
-    return Error(EAGAIN, "the name has changed");
+    return NameChanged();
   }
   return OpenFile(call, place, inode, flags);
 }
@@ -263,7 +263,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     // Just now it came to be in lost+found: the path is another file's.
     const bool lost = inode->conflict && !by_handle && place.directory != names_.lost_and_found();
     if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
-      return Error(EAGAIN, "the name has changed");
+      return NameChanged();
     }
     if (inode->conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
@@ -289,7 +289,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
   const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
   if (!names_.IsAttached(inode)) {
     names_.Unbind(inode);  // or it and its directory, which is gone, would hold each other
-    return Error(EAGAIN, "the name has changed");
+    return NameChanged();
   }
   {
     absl::MutexLock lock(&inode->mu);
@@ -300,7 +300,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
     }));
     // Another thread was first, or found out meanwhile that there is something.
     if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
-      return Error(EAGAIN, "the name has changed");
+      return NameChanged();
     }
     inode->content = std::make_shared<Content>(nullptr, &fetcher_, &spill_);
     inode->content->StageCreation();

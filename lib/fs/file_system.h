@@ -38,6 +38,7 @@
 #include "lib/sync/committer.h"
 #include "lib/sync/directory_mover.h"
 #include "lib/sync/importer.h"
+#include "lib/sync/new_object.h"
 #include "lib/sync/object_writer.h"
 #include "lib/sync/write_guard.h"
 
@@ -236,35 +237,30 @@ class FileSystem {
   absl::Status CheckChangeable() const;  // EROFS
   // Whether the caller may take `inode` away from `directory`.
   absl::Status CheckTake(const CallContext& call, const InodePtr& directory, const InodePtr& inode);
-  struct NewObject {
-    Stamp stamp;
-    ObjectMetadata metadata;
-  };
-  absl::StatusOr<NewObject> PutNew(const CallContext& call, const std::string& key,
-                                   const Attributes& attributes, absl::string_view body);
+  // A directory or symlink at a free name.
+  absl::Status MakeAt(const CallContext& call, const Handle* at, absl::string_view path,
+                      FileType type, uint32_t mode, absl::string_view body);
   // A new object for `attributes` at the free name, whose key ends in '/' where it is a directory.
   absl::Status MakeObject(const CallContext& call, const Place& place, const Attributes& attributes,
                           absl::string_view body);
 
   static absl::Status CheckNamed(const Place& place);  // EBUSY: not a name to be renamed
-  // `again`: another thread has changed one of the names meanwhile.
-  absl::Status RemoveDirectoryAt(const CallContext& call, Place& place, bool* again);
-  absl::Status UnlinkAt(const CallContext& call, Place& place, bool* again);
-  absl::Status RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags,
-                        bool* again);
+  // At places that were resolved. EAGAIN: another thread has changed one of the names meanwhile.
+  absl::Status RemoveDirectoryAt(const CallContext& call, Place& place);
+  absl::Status UnlinkAt(const CallContext& call, Place& place);
+  absl::Status RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags);
   // Directories (directory_rename.cc).
   absl::Status RenameDirectory(const CallContext& call, const InodePtr& source, const Place& from,
-                               const Place& to, uint32_t flags, bool* again);
+                               const Place& to, uint32_t flags);
   absl::Status SettleAround(const CallContext& call, const InodePtr& source, const Place& to);
   absl::StatusOr<InodePtr> CheckDirectoryTarget(const CallContext& call, const InodePtr& source,
                                                 const Place& to, uint32_t flags);
   absl::Status StageDirectory(const CallContext& call, const InodePtr& source,
-                              const InodePtr& target, const Place& from, const Place& to,
-                              bool* again);
+                              const InodePtr& target, const Place& from, const Place& to);
   // Two files change places (exchange.cc).
   struct Exchange;
   absl::Status ExchangeFiles(const CallContext& call, const InodePtr& source, const Place& from,
-                             Place& to, bool* again);
+                             Place& to);
   absl::Status ExchangeBusy(const CallContext& call, const InodePtr& a, const InodePtr& b,
                             DeferredEvents& events);
   absl::Status ExchangeObjects(const CallContext& call, Exchange& exchange);

@@ -127,7 +127,7 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
     }
     content = writer != nullptr ? writer->content : inode->content;
   }
-  if (content == nullptr) return Error(EAGAIN, "the name has changed");
+  if (content == nullptr) return NameChanged();
   const uint64_t largest = store_->capabilities().largest_object;
   if (size > largest) {
     return Error(EFBIG, absl::StrCat("the largest object has ", largest, " bytes"));
@@ -160,8 +160,7 @@ absl::StatusOr<std::string> FileSystem::GetXattr(const CallContext& call, const 
     absl::MutexLock lock(&inode->mu);
     if (auto lost = LostXattr(*inode, name)) return *std::move(lost);
     S3FILES_ASSIGN_OR_RETURN(const std::string key, MetadataNameOf(name));
-    ObjectMetadata metadata = inode->metadata;
-    inode->change.ApplyTo(&metadata);
+    const ObjectMetadata metadata = inode->ShownMetadata();
     const auto it = metadata.user.find(key);
     if (it == metadata.user.end()) {
       return Error(ENODATA, absl::StrCat("/", shown, " has no attribute ", name));
@@ -178,8 +177,7 @@ absl::StatusOr<std::vector<std::string>> FileSystem::ListXattrs(const CallContex
     S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent, follow));
     S3FILES_RETURN_IF_ERROR(AttributesNow(call, inode).status());
     absl::MutexLock lock(&inode->mu);
-    ObjectMetadata metadata = inode->metadata;
-    inode->change.ApplyTo(&metadata);
+    const ObjectMetadata metadata = inode->ShownMetadata();
     std::vector<std::string> names = XattrNamesOf(metadata);
     if (inode->conflict) {
       for (const absl::string_view name : kLostNames) names.emplace_back(name);
@@ -204,9 +202,7 @@ absl::Status FileSystem::SetXattr(const CallContext& call, const Handle* at, abs
     bool exists = false;
     {
       absl::MutexLock lock(&inode->mu);
-      ObjectMetadata metadata = inode->metadata;
-      inode->change.ApplyTo(&metadata);
-      exists = metadata.user.contains(key);
+      exists = inode->ShownMetadata().user.contains(key);
     }
     if (must_exist && *must_exist && !exists) {
       return Error(ENODATA, absl::StrCat(Describe(place), " has no attribute ", name));

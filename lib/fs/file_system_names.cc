@@ -20,18 +20,7 @@ absl::Status FileSystem::CheckTake(const CallContext& call, const InodePtr& dire
 
 absl::Status FileSystem::MakeDirectory(const CallContext& call, const Handle* at,
                                        absl::string_view path, uint32_t mode) {
-  S3FILES_RETURN_IF_ERROR(CheckChangeable());
-  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    if (place.inode != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), "/ exists"));
-    S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
-                             importer_.LookupToCreate(call, place.directory, place.name));
-    if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
-    S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
-    return MakeObject(call, place,
-                      AttributesOfNew(call, FileType::kDirectory, mode, above,
-                                      options_.import.defaults, clock_->WallNanos()),
-                      "");
-  });
+  return MakeAt(call, at, path, FileType::kDirectory, mode, "");
 }
 
 absl::Status FileSystem::MakeSymlink(const CallContext& call, absl::string_view target,
@@ -42,34 +31,24 @@ absl::Status FileSystem::MakeSymlink(const CallContext& call, absl::string_view 
     return Error(ENAMETOOLONG, absl::StrCat("the target of a symlink has ", target.size(),
                                             " bytes; at most ", kLongestTarget));
   }
+  return MakeAt(call, at, path, FileType::kSymlink, 0777, target);
+}
+
+absl::Status FileSystem::MakeAt(const CallContext& call, const Handle* at, absl::string_view path,
+                                FileType type, uint32_t mode, absl::string_view body) {
+  S3FILES_RETURN_IF_ERROR(CheckChangeable());
   return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
     if (place.inode != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), "/ exists"));
     S3FILES_ASSIGN_OR_RETURN(const InodePtr there,
                              importer_.LookupToCreate(call, place.directory, place.name));
     if (there != nullptr) return Error(EEXIST, absl::StrCat(Describe(place), " exists"));
-    if (place.must_be_directory) return NotFound(place);
+    if (place.must_be_directory && type != FileType::kDirectory) return NotFound(place);
     S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
-    return MakeObject(call, place,
-                      AttributesOfNew(call, FileType::kSymlink, 0777, above,
-                                      options_.import.defaults, clock_->WallNanos()),
-                      target);
+    return MakeObject(
+        call, place,
+        AttributesOfNew(call, type, mode, above, options_.import.defaults, clock_->WallNanos()),
+        body);
   });
-}
-
-absl::StatusOr<FileSystem::NewObject> FileSystem::PutNew(const CallContext& call,
-                                                         const std::string& key,
-                                                         const Attributes& attributes,
-                                                         absl::string_view body) {
-  PutRequest put;
-  put.key = key;
-  S3FILES_RETURN_IF_ERROR(CheckKeyLength(key));
-  StoreAttributes(attributes, &put.metadata);
-  put.commit_id = RandomId();
-  S3FILES_ASSIGN_OR_RETURN(put.precondition,
-                           guard_.Prepare(call, key, Version::Absent(), WriteKind::kPut));
-  MemorySource source(body);
-  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, store_->Put(call, put, source));
-  return NewObject{stamp, std::move(put.metadata)};
 }
 
 absl::Status FileSystem::MakeRoot(const CallContext& call) {
@@ -83,7 +62,8 @@ absl::Status FileSystem::MakeRoot(const CallContext& call) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
   Attributes attributes = *options_.root_attributes;
   attributes.mtime_ns = clock_->WallNanos();
-  const absl::Status status = PutNew(call, names_.prefix(), attributes, "").status();
+  const absl::Status status =
+      PutNew(call, store_.get(), &guard_, {names_.prefix(), attributes, {}, ""}).status();
   return ErrnoOf(status) == EEXIST ? absl::OkStatus() : status;  // another was first
 }
 
@@ -101,7 +81,9 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
     S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, key));
     hold.emplace(place.directory);
   } while (names_.MoveAround(key).directory != nullptr || key_now() != key);
-  S3FILES_ASSIGN_OR_RETURN(const NewObject made, PutNew(call, key, attributes, body));
+  S3FILES_RETURN_IF_ERROR(CheckKeyLength(key));
+  S3FILES_ASSIGN_OR_RETURN(const ObjectInfo made,
+                           PutNew(call, store_.get(), &guard_, {key, attributes, {}, body}));
 
   importer_.NoteCreated(place.directory, place.name);
   const InodePtr inode = names_.Bind(place.directory, place.name, attributes.type);
@@ -135,14 +117,10 @@ absl::StatusOr<std::string> FileSystem::ReadLink(const CallContext& call, const 
 absl::Status FileSystem::RemoveDirectory(const CallContext& call, const Handle* at,
                                          absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
-  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    bool again = false;
-    const absl::Status status = RemoveDirectoryAt(call, place, &again);
-    return again ? Error(EAGAIN, "the name has changed") : status;
-  });
+  return AtPlace(call, at, path, [&](Place& place) { return RemoveDirectoryAt(call, place); });
 }
 
-absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place, bool* again) {
+absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent,
                                                       /*follow=*/false, Expect::kDirectory));
   if (inode == names_.root()) return Error(EBUSY, "the root cannot be removed");
@@ -154,10 +132,7 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
   }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, names_.ParentOf(inode), inode));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
-  if (Recall(place) != inode) {  // renamed before it was busy
-    *again = true;
-    return absl::OkStatus();
-  }
+  if (Recall(place) != inode) return NameChanged();  // renamed before it was busy
   const InodePtr above = names_.ParentOf(inode);
   S3FILES_RETURN_IF_ERROR(importer_.CheckEmpty(call, inode));
   const std::string key = names_.DirectoryKey(inode);
@@ -168,10 +143,10 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
     if (inode->directory.marker) marker = inode->directory.marker->version;
   }
   S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
-  const std::string name = names_.PathOf(inode);
+  const std::string name = names_.NameOf(inode);
   importer_.NoteEmpty(inode);
   Remove(inode);
-  importer_.NoteRemoved(above, name.substr(name.rfind('/') + 1));
+  importer_.NoteRemoved(above, name);
   return absl::OkStatus();
 }
 
@@ -184,14 +159,10 @@ absl::Status FileSystem::DeleteObject(const CallContext& call, const std::string
 
 absl::Status FileSystem::Unlink(const CallContext& call, const Handle* at, absl::string_view path) {
   S3FILES_RETURN_IF_ERROR(CheckChangeable());
-  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    bool again = false;
-    const absl::Status status = UnlinkAt(call, place, &again);
-    return again ? Error(EAGAIN, "the name has changed") : status;
-  });
+  return AtPlace(call, at, path, [&](Place& place) { return UnlinkAt(call, place); });
 }
 
-absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* again) {
+absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
                            Find(call, place, Freshness::kRecent, /*follow=*/false));
   if (inode->type == FileType::kDirectory) {
@@ -202,10 +173,7 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place, bool* a
   }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, place.directory, inode));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
-  if (Recall(place) != inode) {  // the name was given to another before it was busy
-    *again = true;
-    return absl::OkStatus();
-  }
+  if (Recall(place) != inode) return NameChanged();  // given to another before it was busy
   committer_->DropEarlyUpload(call, inode);
   S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, inode).status());
   Version committed;
@@ -250,9 +218,7 @@ absl::Status FileSystem::Rename(const CallContext& call, const Handle* from_at,
     return AtPlace(call, to_at, to, [&](Place& target) -> absl::Status {
       S3FILES_RETURN_IF_ERROR(CheckNamed(source));
       S3FILES_RETURN_IF_ERROR(CheckNamed(target));
-      bool again = false;
-      const absl::Status status = RenameAt(call, source, target, flags, &again);
-      return again ? Error(EAGAIN, "the name has changed") : status;
+      return RenameAt(call, source, target, flags);
     });
   });
 }
@@ -266,16 +232,15 @@ absl::StatusOr<std::pair<BusyInode, BusyInode>> FileSystem::AcquireBoth(const Ca
   return std::pair<BusyInode, BusyInode>(std::move(first), std::move(second));
 }
 
-absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags,
-                                  bool* again) {
+absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& to, uint32_t flags) {
   S3FILES_ASSIGN_OR_RETURN(const InodePtr source,
                            Find(call, from, Freshness::kRecent, /*follow=*/false));
   S3FILES_RETURN_IF_ERROR(CheckNamed(from));  // a link with a slash behind it was followed
   S3FILES_RETURN_IF_ERROR(CheckTake(call, from.directory, source));
   S3FILES_RETURN_IF_ERROR(CheckMake(call, to.directory).status());
-  if ((flags & kRenameExchange) != 0) return ExchangeFiles(call, source, from, to, again);
+  if ((flags & kRenameExchange) != 0) return ExchangeFiles(call, source, from, to);
   if (source->type == FileType::kDirectory) {
-    return RenameDirectory(call, source, from, to, flags, again);
+    return RenameDirectory(call, source, from, to, flags);
   }
   if (to.must_be_directory) {
     return Error(ENOTDIR, absl::StrCat(Describe(from), " is a file, and ", Describe(to),
@@ -300,22 +265,19 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
   // A name that is free is taken for the time being: who else wants it waits.
   const bool is_free = target == nullptr;
   if (is_free) target = names_.Bind(to.directory, to.name, FileType::kFile);
-  if (target == source) {  // another thread has just renamed it so
-    *again = true;
-    return absl::OkStatus();
-  }
+  if (target == source) return NameChanged();  // another thread has just renamed it so
 
   DeferredEvents events(events_);
   S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
   // The names may have changed before both were busy.
-  *again = Recall(from) != source || Recall(to) != target ||
-           names_.MoveAround(source).directory != nullptr ||
-           names_.MoveAround(target).directory != nullptr;
+  bool changed = Recall(from) != source || Recall(to) != target ||
+                 names_.MoveAround(source).directory != nullptr ||
+                 names_.MoveAround(target).directory != nullptr;
   if (is_free) {
     absl::MutexLock lock(&target->mu);
-    *again = *again || target->content != nullptr;
+    changed = changed || target->content != nullptr;
   }
-  if (*again) return absl::OkStatus();
+  if (changed) return NameChanged();
   const absl::Status status = RenameBusy(call, source, target, from, to, events);
   if (!status.ok() && is_free) Remove(target);
   return status;

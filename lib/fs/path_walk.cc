@@ -23,6 +23,8 @@ struct PathWalk::Steps {
   bool must_be_directory = false;
 };
 
+absl::Status NameChanged() { return Error(EAGAIN, "the name has changed"); }
+
 std::string PathWalk::Describe(const Place& place) const {
   const std::string above = names_->PathOf(place.directory);
   return absl::StrCat(above.empty() ? "" : "/", above, place.name.empty() ? "" : "/", place.name);
@@ -176,14 +178,13 @@ absl::StatusOr<bool> PathWalk::Revisit(const CallContext& call, const Place& pla
     way.push_back(node);
   }
   for (auto node = way.rbegin(); node != way.rend(); ++node) {
-    const std::string path = names_->PathOf(*node);
-    S3FILES_ASSIGN_OR_RETURN(const InodePtr now, importer_->Lookup(call, names_->ParentOf(*node),
-                                                                   path.substr(path.rfind('/') + 1),
-                                                                   Freshness::kRecent));
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr now,
+                             importer_->Lookup(call, names_->ParentOf(*node), names_->NameOf(*node),
+                                               Freshness::kRecent));
     if (now == nullptr) return false;
     if (now->type == FileType::kSymlink) return true;
     if (now->type == FileType::kFile) {
-      return Error(ENOTDIR, absl::StrCat("/", path, " is not a directory"));
+      return Error(ENOTDIR, absl::StrCat("/", names_->PathOf(*node), " is not a directory"));
     }
   }
   return false;

@@ -22,6 +22,9 @@ struct Place {
   int links = 0;  // symlinks followed on the way
 };
 
+// EAGAIN: another thread has changed a name meanwhile; the path is to be resolved again.
+absl::Status NameChanged();
+
 // Thread-safe. That a directory on the way exists is not asked: what the path leads to shows. So a
 // path costs no request for what it goes through, unless it ends nowhere, goes through a symlink, or
 // permissions count.

@@ -1,9 +1,22 @@
 #include "lib/inode/inode.h"
 
+#include <algorithm>
+
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
 
 namespace s3files {
+
+ObjectMetadata Inode::ShownMetadata() const {
+  ObjectMetadata shown = metadata;
+  change.ApplyTo(&shown);
+  return shown;
+}
+
+bool Inode::MayHaveWritten(const ObjectMetadata& found) const {
+  const absl::string_view id = CommitIdOf(found);
+  return !id.empty() && std::find(unresolved.begin(), unresolved.end(), id) != unresolved.end();
+}
 
 absl::StatusOr<BusyInode> BusyInode::Acquire(const CallContext& call, InodePtr inode) {
   Inode& node = *inode;

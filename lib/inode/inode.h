@@ -116,6 +116,10 @@ struct Inode {
 
   DirectoryState directory ABSL_GUARDED_BY(mu);
 
+  // As imported, with what is staged.
+  ObjectMetadata ShownMetadata() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Whether an object with this metadata is what a write of ours made whose outcome is not known.
+  bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Bytes or attributes are not committed.
   bool Staged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     return (content != nullptr && content->staged()) || !change.empty();

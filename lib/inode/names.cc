@@ -189,6 +189,11 @@ std::string Names::PathOf(const InodePtr& inode) const {
   return PathLocked(*inode);
 }
 
+std::string Names::NameOf(const InodePtr& inode) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return inode->name;
+}
+
 InodePtr Names::ParentOf(const InodePtr& inode) const {
   absl::ReaderMutexLock lock(&mu_);
   return inode->parent;

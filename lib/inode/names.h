@@ -68,6 +68,7 @@ class Names {
   InodePtr ParentOf(const InodePtr& inode) const;
   // From the root, without a leading '/'.
   std::string PathOf(const InodePtr& inode) const;
+  std::string NameOf(const InodePtr& inode) const;  // the root has none
   // Whether `inode` is `directory` or lies under it.
   bool IsWithin(const InodePtr& inode, const InodePtr& directory) const;
   // Whether a path leads to it: it is bound, and so is all that it lies in.

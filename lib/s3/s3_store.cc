@@ -161,8 +161,7 @@ absl::StatusOr<Stamp> S3Store::Settle(const CallContext& call, const S3Reply& re
   if (!reply.ambiguous || write.commit_id.empty()) return write.error;
   const absl::StatusOr<ObjectInfo> now = Head(call, write.key);
   if (now.ok()) {
-    const auto it = now->metadata.user.find(kCommitIdName);
-    const bool ours = it != now->metadata.user.end() && it->second == write.commit_id;
+    const bool ours = CommitIdOf(now->metadata) == write.commit_id;
     return ours ? absl::StatusOr<Stamp>(now->stamp) : write.error;
   }
   if (ErrnoOf(now.status()) == ENOENT) return write.error;

@@ -50,6 +50,12 @@ using ObjectTags = std::map<std::string, std::string>;
 // The user metadata name under which a write's commit id is stored with the object.
 inline constexpr char kCommitIdName[] = "s3files-commit";
 
+// The commit id of the write that made an object; empty where it carries none.
+inline absl::string_view CommitIdOf(const ObjectMetadata& metadata) {
+  const auto id = metadata.user.find(kCommitIdName);
+  return id == metadata.user.end() ? absl::string_view() : absl::string_view(id->second);
+}
+
 struct ObjectInfo {
   uint64_t size = 0;
   Stamp stamp;

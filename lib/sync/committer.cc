@@ -111,8 +111,7 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   // While a commit is under way the generation it takes must not grow another upload; after a
   // rename the key is another.
   if (inode->busy || inode->epoch != epoch) return nullptr;
-  request.metadata = inode->metadata;
-  inode->change.ApplyTo(&request.metadata);
+  request.metadata = inode->ShownMetadata();
   StoreAttributes(inode->attributes, &request.metadata);
   if (inode->tag_count == 0) tags_of.clear();
   absl::MutexLock lock(&mu_);
@@ -337,12 +336,8 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, key);
   if (ErrnoOf(info.status()) == ENOENT) return false;
   S3FILES_RETURN_IF_ERROR(info.status());
-  auto id = info->metadata.user.find(kCommitIdName);
-  if (id == info->metadata.user.end()) return false;
   absl::MutexLock lock(&inode->mu);
-  const bool ours = std::find(inode->unresolved.begin(), inode->unresolved.end(), id->second) !=
-                    inode->unresolved.end();
-  if (!ours) return false;
+  if (!inode->MayHaveWritten(info->metadata)) return false;
   S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
   inode->content->Adopt(std::make_shared<const Base>(key, info->stamp.version, info->size));
   inode->committed = info->stamp;
@@ -355,8 +350,7 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& jo
                                        absl::string_view why, const absl::Status& status,
                                        DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
-  const std::string name = path.substr(path.rfind('/') + 1);
-  std::string kept = absl::StrFormat("%x_%s", inode->ino, name);
+  std::string kept = absl::StrFormat("%x_%s", inode->ino, parts_.names->NameOf(inode));
   kept.resize(std::min(kept.size(), size_t{255}));
   const std::string where = absl::StrCat("/", kLostAndFound, "/", kept);
   // First of all, so that from here on the path means what the store has.

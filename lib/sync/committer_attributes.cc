@@ -8,6 +8,7 @@
 #include "lib/base/hash.h"
 #include "lib/inode/xattr.h"
 #include "lib/sync/committer.h"
+#include "lib/sync/new_object.h"
 
 namespace s3files {
 namespace {
@@ -32,8 +33,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
     if (inode->conflict || inode->directory.local) {
       return Error(EROFS, absl::StrCat("/", path, " is not in the bucket: it cannot be changed"));
     }
-    ObjectMetadata after = inode->metadata;
-    inode->change.ApplyTo(&after);
+    ObjectMetadata after = inode->ShownMetadata();
     change.ApplyTo(&after);
     StoreAttributes(inode->attributes, &after);
     S3FILES_RETURN_IF_ERROR(CheckMetadataSize(after));
@@ -114,20 +114,12 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
 // The first attributes of a directory that only its children implied.
 absl::Status Committer::WriteMarker(const CallContext& call, const InodePtr& inode,
                                     const AttributeChange& change) {
-  PutRequest put;
-  put.key = parts_.names->DirectoryKey(inode);
-  Attributes attributes = ImpliedDirectory(parts_.defaults);
-  attributes.mtime_ns = parts_.clock->WallNanos();
-  change.ApplyTo(&attributes);
-  change.ApplyTo(&put.metadata);
-  StoreAttributes(attributes, &put.metadata);
-  S3FILES_RETURN_IF_ERROR(CheckMetadataSize(put.metadata));
-  put.commit_id = RandomId();
-  S3FILES_ASSIGN_OR_RETURN(
-      put.precondition, parts_.guard->Prepare(call, put.key, Version::Absent(), WriteKind::kPut));
-  MemorySource empty("");
-  S3FILES_ASSIGN_OR_RETURN(const Stamp stamp, parts_.store->Put(call, put, empty));
-  NoteAttributes(inode, {0, stamp, put.metadata}, stamp, put.key, put.metadata);
+  NewObject marker{parts_.names->DirectoryKey(inode), ImpliedDirectory(parts_.defaults), {}, ""};
+  marker.attributes.mtime_ns = parts_.clock->WallNanos();
+  change.ApplyTo(&marker.attributes);
+  change.ApplyTo(&marker.metadata);
+  S3FILES_ASSIGN_OR_RETURN(const ObjectInfo made, PutNew(call, parts_.store, parts_.guard, marker));
+  NoteAttributes(inode, made, made.stamp, marker.key, made.metadata);
   return absl::OkStatus();
 }
 

@@ -30,11 +30,6 @@ ObjectMetadata Kept(ObjectMetadata metadata) {
   return metadata;
 }
 
-absl::string_view CommitIdOf(const ObjectInfo& info) {
-  auto it = info.metadata.user.find(kCommitIdName);
-  return it == info.metadata.user.end() ? absl::string_view() : absl::string_view(it->second);
-}
-
 // The same for the same copy, so that one whose reply was lost is known again.
 std::string CopyId(absl::string_view from, absl::string_view to, const Version& version) {
   const std::string what = absl::StrCat(from, "\n", to, "\n", version.ToString());
@@ -274,10 +269,11 @@ absl::StatusOr<bool> DirectoryMover::SettleTarget(const CallContext& call, Task&
   S3FILES_RETURN_IF_ERROR(there.status());
   const Version& version = there->stamp.version;
   // Of the same bytes: told by the ETag, or by the commit id, which no two writes have in common.
-  const bool same_id = !CommitIdOf(from).empty() && CommitIdOf(*there) == CommitIdOf(from);
+  const bool same_id = !CommitIdOf(from.metadata).empty() &&
+                       CommitIdOf(there->metadata) == CommitIdOf(from.metadata);
   if (there->size == from.size && Kept(there->metadata) == Kept(from.metadata) &&
       (version == from.stamp.version || same_id ||
-       CommitIdOf(*there) == CopyId(listed.key, key, from.stamp.version))) {
+       CommitIdOf(there->metadata) == CopyId(listed.key, key, from.stamp.version))) {
     const Base source(listed.key, from.stamp.version, from.size);
     task.progress->NoteCopied(listed.key, key, source, listed.stamp.last_modified_ns, there->stamp);
     return false;

@@ -10,6 +10,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/wait.h"
 #include "lib/inode/path.h"
+#include "lib/sync/new_object.h"
 
 namespace s3files {
 namespace {
@@ -17,14 +18,6 @@ namespace {
 bool IsKnownFile(const Inode& inode) {
   absl::MutexLock lock(&inode.mu);
   return inode.content != nullptr;
-}
-
-// Whether it is what a write of ours made that seemed to fail.
-bool IsOurs(const Inode& inode, const ObjectInfo& info) ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
-  const auto id = info.metadata.user.find(kCommitIdName);
-  return id != info.metadata.user.end() &&
-         std::find(inode.unresolved.begin(), inode.unresolved.end(), id->second) !=
-             inode.unresolved.end();
 }
 
 // Whether a file in the directory, however deep, is staged.
@@ -222,7 +215,8 @@ bool Importer::ImportInto(const InodePtr& inode, uint64_t epoch, Fetcher::Opened
   if (old != nullptr && !inode->content->retired() && old->version == opened.info.stamp.version &&
       old->size == opened.info.size && old->key == opened.base->key) {
     fetcher_->cache()->Move(opened.base->id, old->id, 0);  // the first bytes came with the answer
-  } else if (old != nullptr && !inode->content->retired() && IsOurs(*inode, opened.info)) {
+  } else if (old != nullptr && !inode->content->retired() &&
+             inode->MayHaveWritten(opened.info.metadata)) {
     // A change of attributes whose reply was lost: the same bytes, so that handles follow.
     inode->content->Rename(opened.base);
     ++inode->epoch;
@@ -405,17 +399,12 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
 }
 
 absl::StatusOr<Stamp> Importer::PutMarker(const CallContext& call, const std::string& key) {
-  PutRequest put;
-  put.key = key;
-  put.commit_id = RandomId();
-  StoreAttributes(ImpliedDirectory(policy_.defaults), &put.metadata);
-  S3FILES_ASSIGN_OR_RETURN(put.precondition,
-                           guard_->Prepare(call, key, Version::Absent(), WriteKind::kPut));
-  MemorySource empty("");
-  absl::StatusOr<Stamp> stamp = store_->Put(call, put, empty);
+  const absl::StatusOr<ObjectInfo> made =
+      PutNew(call, store_, guard_, {key, ImpliedDirectory(policy_.defaults), {}, ""});
   // Somebody else has made the directory meanwhile: with attributes that are not ours to replace.
-  if (ErrnoOf(stamp.status()) == EEXIST) return Stamp{Version::Unknown(), 0};
-  return stamp;
+  if (ErrnoOf(made.status()) == EEXIST) return Stamp{Version::Unknown(), 0};
+  S3FILES_RETURN_IF_ERROR(made.status());
+  return made->stamp;
 }
 
 absl::StatusOr<std::optional<ListPage>> Importer::ListPageOf(const CallContext& call,

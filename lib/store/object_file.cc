@@ -21,7 +21,7 @@
 namespace s3files {
 namespace {
 
-constexpr size_t kPiece = size_t{256} << 10;
+constexpr size_t kFilePiece = size_t{256} << 10;
 constexpr char kMagic[] = "s3files1";  // ends every object's file
 constexpr size_t kFooter = 16;         // u64 size of the trailer before it, magic
 
@@ -207,7 +207,7 @@ absl::StatusOr<ObjectFile> OpenObjectFile(int directory, const std::string& path
 
 absl::Status SendBytes(const CallContext& call, const ObjectFile& file, const ByteRange& range,
                        ByteSink& sink) {
-  std::vector<char> buffer(std::min<uint64_t>(kPiece, range.size()));
+  std::vector<char> buffer(std::min<uint64_t>(kFilePiece, range.size()));
   for (uint64_t at = range.begin; at < range.end;) {
     S3FILES_RETURN_IF_ERROR(call.Check("reading an object"));
     const auto piece =
@@ -241,9 +241,9 @@ absl::Status ObjectFileWriter::Append(const CallContext& call, ByteSource& body)
   const uint64_t size = body.size();
   for (uint64_t at = 0; at < size;) {
     S3FILES_RETURN_IF_ERROR(call.Check("writing an object"));
-    if (pending_.size() >= kPiece) S3FILES_RETURN_IF_ERROR(Flush());
+    if (pending_.size() >= kFilePiece) S3FILES_RETURN_IF_ERROR(Flush());
     const size_t before = pending_.size();
-    const size_t piece = std::min<uint64_t>(kPiece - before, size - at);
+    const size_t piece = std::min<uint64_t>(kFilePiece - before, size - at);
     pending_.resize(before + piece);
     S3FILES_RETURN_IF_ERROR(body.Read(at, absl::MakeSpan(&pending_[before], piece)));
     at += piece;
@@ -268,9 +268,9 @@ absl::Status ObjectFileWriter::AppendFrom(const CallContext& call, const ObjectF
       if (n > 0) range.begin += static_cast<uint64_t>(n);
       if (n > 0 || (n < 0 && errno == EINTR)) continue;
       in_kernel = false;  // not every file system can; a real error shows again below
-      buffer.resize(kPiece);
+      buffer.resize(kFilePiece);
     }
-    const auto piece = absl::MakeSpan(buffer).first(std::min<uint64_t>(kPiece, range.size()));
+    const auto piece = absl::MakeSpan(buffer).first(std::min<uint64_t>(kFilePiece, range.size()));
     if (!ReadAt(source.fd.get(), range.begin, piece) ||
         !WriteAll(fd_.get(), absl::string_view(piece.data(), piece.size()))) {
       return SystemError("copying an object");

@@ -1,6 +1,4 @@
 // The C++17 header: locks, copies from file to file, several buffers. [L1] [L2] [W11]
-#include <gtest/gtest.h>
-
 #include <chrono>
 #include <cstdint>
 #include <sstream>
@@ -8,38 +6,16 @@
 #include <system_error>
 #include <vector>
 
-#include "s3files/s3files.hpp"
+#include "tests/api/hpp_fixture.h"
 
 namespace {
 
 using namespace std::chrono_literals;
 using s3files::call;
+using s3files::kNew;
 using s3files::open_flags;
 
-constexpr open_flags kNew = open_flags::write | open_flags::create;
-
-class HppIoTest : public testing::Test {
- protected:
-  void Write(const std::string& path, const std::string& text) {
-    s3files::ofstream out(fs_, path);
-    out << text;
-    out.close();
-  }
-
-  static std::string Read(const s3files::file_system& fs, const std::string& path) {
-    s3files::ifstream in(fs, path);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-  }
-
-  // Of a place that is empty at the start of each test.
-  const std::string url_ = std::string("memory://hpp-io-") +
-                           testing::UnitTest::GetInstance()->current_test_info()->name();
-  s3files::file_system fs_{url_};
-  s3files::file_system other_{url_};
-  std::error_code code_;
-};
+class HppIoTest : public s3files::HppFixture {};
 
 TEST_F(HppIoTest, L1RangeLocksExcludeOtherFiles) {
   Write("a", "text");

@@ -1,7 +1,5 @@
 // The C++17 header, on memory://. It is all this includes of the library, as an application would.
-#include "s3files/s3files.hpp"
-
-#include <gtest/gtest.h>
+#include "tests/api/hpp_fixture.h"
 
 #include <cerrno>
 #include <chrono>
@@ -18,32 +16,10 @@ namespace {
 using namespace std::chrono_literals;
 using s3files::call;
 using s3files::fields;
+using s3files::kNew;
 using s3files::open_flags;
 
-constexpr open_flags kNew = open_flags::write | open_flags::create;
-
-class HppTest : public testing::Test {
- protected:
-  void Write(const std::string& path, const std::string& text) {
-    s3files::ofstream out(fs_, path);
-    out << text;
-    out.close();
-  }
-
-  static std::string Read(const s3files::file_system& fs, const std::string& path) {
-    s3files::ifstream in(fs, path);
-    std::ostringstream text;
-    if (in.peek() != std::char_traits<char>::eof()) text << in.rdbuf();
-    return text.str();
-  }
-
-  // Of a place that is empty at the start of each test.
-  const std::string url_ =
-      std::string("memory://hpp-") + testing::UnitTest::GetInstance()->current_test_info()->name();
-  s3files::file_system fs_{url_};
-  s3files::file_system other_{url_};
-  std::error_code code_;
-};
+class HppTest : public s3files::HppFixture {};
 
 // ------------------------------------------------------------------------------------------------
 // Errors and calls

@@ -7,8 +7,6 @@
 namespace s3files {
 namespace {
 
-constexpr char kFile[] = "f";
-
 class AttributeChangeTest : public testing::Test {
  protected:
   static FileSystemOptions Delayed() {

@@ -6,7 +6,6 @@
 namespace s3files {
 namespace {
 
-constexpr char kFile[] = "f";
 constexpr int64_t kMillisecond = 1'000'000;
 
 FileSystemOptions After(int64_t delay_ms, int64_t max_age_ms = 3'600'000) {

@@ -7,7 +7,6 @@
 namespace s3files {
 namespace {
 
-constexpr char kFile[] = "f";
 constexpr uint32_t kReadWrite = kOpenRead | kOpenWrite;
 
 class CommitTest : public testing::Test {

@@ -8,8 +8,6 @@
 namespace s3files {
 namespace {
 
-constexpr char kFile[] = "f";
-
 class ConsistencyTest : public testing::Test {
  protected:
   static FileSystemOptions AskAlways() {

@@ -18,6 +18,9 @@
 
 namespace s3files {
 
+// Where one file is enough.
+inline constexpr char kFile[] = "f";
+
 // A clock that stands still until it is moved.
 class ManualClock final : public Clock {
  public:

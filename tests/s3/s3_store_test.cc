@@ -55,7 +55,7 @@ class S3StoreTest : public testing::Test {
   StringSink sink_{1000};
 };
 
-const Precondition kCreate = Precondition::Is(Version::Absent());
+const Precondition kIfAbsent = Precondition::Is(Version::Absent());
 const Precondition kReplace = Precondition::Is(Version::Of("e0"));
 
 TEST_F(S3StoreTest, PutSendsItsConditionAndCommitIdSigned) {
@@ -94,7 +94,7 @@ TEST_F(S3StoreTest, AnyReplyWithAVersionIdShowsThatTheBucketHasVersions) {
        [&] {
          return Get({"k", ByteRange{0, 10}, {}, false}).ok();
        }},
-      {{200, {{"ETag", "\"e1\""}}, ""}, [&] { return Put(kCreate).ok(); }},
+      {{200, {{"ETag", "\"e1\""}}, ""}, [&] { return Put(kIfAbsent).ok(); }},
       {copied,
        [&] {
          return store_->Copy({}, {"s", {}, "k"}).ok();
@@ -147,7 +147,7 @@ TEST_F(S3StoreTest, TagsGoAsOneHeaderAndARefusalNamesThePermission) {
 
 TEST_F(S3StoreTest, FailedPreconditionsNeedNoSecondLook) {
   transport_->Then(Refusal(412, "PreconditionFailed"));
-  EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EEXIST);
+  EXPECT_EQ(ErrnoOf(Put(kIfAbsent).status()), EEXIST);
   transport_->Then(Refusal(412, "PreconditionFailed"));
   EXPECT_EQ(ErrnoOf(Put(kReplace).status()), ESTALE);
   transport_->Then(Refusal(404, "NoSuchKey"));
@@ -185,7 +185,7 @@ TEST_F(S3StoreTest, AnotherCommitIdAfterALostReplyIsAConflict) {
   transport_->Then(Broken());
   transport_->Then(Refusal(412, "PreconditionFailed"));
   transport_->Then(Described("e9", "other", 4));
-  EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EEXIST);
+  EXPECT_EQ(ErrnoOf(Put(kIfAbsent).status()), EEXIST);
   ExpectRequests(3);
 }
 
@@ -194,7 +194,7 @@ TEST_F(S3StoreTest, ARequestThatTheTransportSentTwiceIsAmbiguousToo) {
   resent.sends = 2;
   transport_->Then(resent);
   transport_->Then(Described("e9", "c1", 4));
-  EXPECT_TRUE(Put(kCreate).ok());
+  EXPECT_TRUE(Put(kIfAbsent).ok());
   ExpectRequests(2);
 }
 
@@ -202,7 +202,7 @@ TEST_F(S3StoreTest, NothingIsAmbiguousBeforeTheRequestIsSent) {
   transport_->Then(NotSent());
   transport_->Then(Refusal(429, "TooManyRequests"));
   transport_->Then(Refusal(412, "PreconditionFailed"));
-  EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EEXIST);
+  EXPECT_EQ(ErrnoOf(Put(kIfAbsent).status()), EEXIST);
   ExpectRequests(3);
   EXPECT_EQ(store_->counts().retries, 2u);
 }
@@ -231,7 +231,7 @@ TEST_F(S3StoreTest, ConditionsThatWouldBeIgnoredAreNotSent) {
   transport_->Then({204, {}, ""});
   EXPECT_TRUE(store_->Delete({}, "k", kReplace).ok());
   transport_->Then({200, {}, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"});
-  EXPECT_TRUE(store_->Copy({}, {"s", Version::Of("e0"), "k", kCreate, {}, ""}).ok());
+  EXPECT_TRUE(store_->Copy({}, {"s", Version::Of("e0"), "k", kIfAbsent, {}, ""}).ok());
   for (const SeenRequest& request : transport_->seen()) {
     EXPECT_EQ(request.Header("If-Match"), "");
     EXPECT_EQ(request.Header("If-None-Match"), "");
@@ -259,7 +259,7 @@ TEST_F(S3StoreTest, DeleteOfWhatIsGoneIsDone) {
   EXPECT_EQ(ErrnoOf(store_->Delete({}, "k", kReplace)), ESTALE);
   transport_->Then(Refusal(404, "NoSuchBucket"));
   EXPECT_EQ(ErrnoOf(store_->Delete({}, "k", Precondition::None())), ENOENT);
-  EXPECT_EQ(ErrnoOf(store_->Delete({}, "k", kCreate)), EINVAL);
+  EXPECT_EQ(ErrnoOf(store_->Delete({}, "k", kIfAbsent)), EINVAL);
   ExpectRequests(5);
 }
 
@@ -292,7 +292,7 @@ TEST_F(S3StoreTest, A200WithAnErrorInsideIsRetriedAsItsCodeSays) {
 }
 
 TEST_F(S3StoreTest, ACopysConflictIsItsSourcesOrItsTargets) {
-  const CopyRequest copy{"s", Version::Of("e0"), "k", kCreate, ObjectMetadata{}, "c1"};
+  const CopyRequest copy{"s", Version::Of("e0"), "k", kIfAbsent, ObjectMetadata{}, "c1"};
   ScriptedReply source = Refusal(412, "PreconditionFailed");
   source.body =
       "<Error><Code>PreconditionFailed</Code>"
@@ -308,7 +308,7 @@ TEST_F(S3StoreTest, ACopysConflictIsItsSourcesOrItsTargets) {
 }
 
 TEST_F(S3StoreTest, CompleteIsSettledByCommitId) {
-  const CompleteRequest complete{"k", "u", {{1, "p", 4}}, kCreate, "c1"};
+  const CompleteRequest complete{"k", "u", {{1, "p", 4}}, kIfAbsent, "c1"};
   transport_->Then(Broken());
   transport_->Then(Refusal(404, "NoSuchUpload"));
   transport_->Then(Described("e9-1", "c1", 4));
@@ -454,11 +454,11 @@ TEST_F(S3StoreTest, AWrongClockIsCorrectedOnceByTheServersDate) {
   skewed.headers = {{"Date", "Fri, 24 May 2013 00:00:30 GMT"}};
   transport_->Then(skewed);
   transport_->Then({200, {{"ETag", "\"e\""}}, ""});
-  EXPECT_TRUE(Put(kCreate).ok());
+  EXPECT_TRUE(Put(kIfAbsent).ok());
   EXPECT_EQ(Seen(1).Header("x-amz-date").substr(0, 13), "20130524T0000");
   transport_->Then(skewed);
   transport_->Then(skewed);
-  EXPECT_EQ(ErrnoOf(Put(kCreate).status()), EACCES);
+  EXPECT_EQ(ErrnoOf(Put(kIfAbsent).status()), EACCES);
   ExpectRequests(4);
 }
 

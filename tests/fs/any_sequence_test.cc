@@ -10,15 +10,14 @@
 namespace s3files {
 namespace {
 
-constexpr char kFile[] = "f";
 constexpr uint64_t kLargest = 40 * kBlockSize;  // beyond the staged half of the memory
 
-class Model {
+class FileModel {
  public:
-  explicit Model(bool part_copy) : bucket_(Can(part_copy)), host_(bucket_, Options()) {
+  explicit FileModel(bool part_copy) : bucket_(Can(part_copy)), host_(bucket_, Options()) {
     handle_ = host_.Create(kFile);
   }
-  ~Model() {
+  ~FileModel() {
     if (handle_ != nullptr) host_.Abandon(std::move(handle_)).IgnoreError();
   }
 
@@ -148,15 +147,17 @@ class Model {
 };
 
 void AnySequence(bool part_copy) {
-  Model model(part_copy);
+  FileModel model(part_copy);
   const int steps = *rc::gen::inRange(1, 30);
   for (int i = 0; i < steps; ++i) model.Step();
   model.Finish();
 }
 
-RC_GTEST_PROP(ModelTest, AnySequenceOfCallsReadsAndCommitsWhatWasWritten, ()) { AnySequence(true); }
+RC_GTEST_PROP(AnySequenceTest, AnySequenceOfCallsReadsAndCommitsWhatWasWritten, ()) {
+  AnySequence(true);
+}
 
-RC_GTEST_PROP(ModelTest, TheSameOnAStoreThatCannotCopyParts, ()) { AnySequence(false); }
+RC_GTEST_PROP(AnySequenceTest, TheSameOnAStoreThatCannotCopyParts, ()) { AnySequence(false); }
 
 }  // namespace
 }  // namespace s3files

@@ -66,6 +66,8 @@ struct Inode {
   InodePtr parent;  // null: the root, or not in the tree (any more)
   std::string name;
   absl::flat_hash_map<std::string, InodePtr> children;
+  // A path leads to it. What is not attached has no children: they would hold each other for ever.
+  bool attached = false;
 
   mutable absl::Mutex mu;  // after the lock of Names, before a content's
   absl::CondVar changed;   // signalled when `busy`, `being_listed` or a write here ends

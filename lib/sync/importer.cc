@@ -254,7 +254,8 @@ void Importer::NoteEmpty(const InodePtr& directory) {
   for (const InodePtr& child : names_->Children(directory)) {
     if (child->type == FileType::kDirectory) NoteEmpty(child);
     absl::MutexLock lock(&child->mu);
-    if (child->Staged() || child->type == FileType::kDirectory) continue;
+    // What is being renamed or removed just now is for whoever does it to settle.
+    if (child->Staged() || child->busy || child->type == FileType::kDirectory) continue;
     if (child->content != nullptr && !child->content->RetireUnlessStaged()) continue;
     child->removed = true;
     ++child->epoch;

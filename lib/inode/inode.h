@@ -40,6 +40,10 @@ struct DirectoryState {
     int64_t at_ns = 0;
   };
   std::optional<Listing> listing;
+  // Names that were asked for when nothing had them, and when that was; at most kMostAbsent.
+  static constexpr size_t kMostAbsent = 10'000;
+  absl::flat_hash_map<std::string, int64_t> absent;
+  uint64_t made = 0;           // counts names that were made here: what was asked for before is old
   bool being_listed = false;   // one thread lists, others wait for Inode::changed
   uint64_t lookups = 0;        // absences asked for since the last listing
   uint64_t listing_pages = 1;  // what a complete listing is believed to cost

@@ -119,7 +119,7 @@ absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr&
         bool changed;
         {
           absl::MutexLock lock(&there->mu);
-          if (!is_free && there->directory.marker) replaced = there->directory.marker->version;
+          if (!is_free && there->directory->marker) replaced = there->directory->marker->version;
           changed = is_free && (there->type != FileType::kFile || there->content != nullptr);
         }
         changed = changed || Recall(from) != source || Recall(to) != there ||

@@ -125,7 +125,7 @@ void DirectoryStream::Restart(uint64_t cookie, const std::optional<std::string>&
             [](const std::string& a, const std::string& b) { return After(b, a); });
   position_.local.assign(local.begin(), local.end());
   absl::MutexLock lock(&directory_->mu);
-  position_.local_only = directory_->directory.local;
+  position_.local_only = directory_->directory->local;
 }
 
 absl::StatusOr<bool> DirectoryStream::NextListed(const CallContext& call) {

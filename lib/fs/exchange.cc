@@ -93,7 +93,7 @@ absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a
       }
       side->content = side->inode->content;
       side->base = side->content->committed_base();
-      side->metadata = side->inode->metadata;
+      side->metadata = side->inode->metadata.Get();
       side->tagged = side->inode->tag_count > 0;
     }
     const std::string directory = names_.DirectoryKey(names_.ParentOf(b));

@@ -17,7 +17,7 @@ FileInfo InfoOf(const Inode& inode) {
   if (!inode.committed.version.absent()) info.version = inode.committed.version;
   info.nlink = inode.removed ? 0 : inode.type == FileType::kDirectory ? 2 : 1;
   int64_t& mtime = info.attributes.mtime_ns;
-  mtime = std::max(mtime, inode.directory.changed_ns);
+  mtime = std::max(mtime, inode.directory->changed_ns);
   info.ctime_ns = inode.ctime_ns;
   if (inode.type == FileType::kDirectory) info.ctime_ns = std::max(inode.ctime_ns, mtime);
   if (info.ctime_ns == 0) info.ctime_ns = inode.committed.last_modified_ns;

@@ -323,7 +323,7 @@ void FileSystem::OnStaged(const CallContext& call, Handle& handle) {
     absl::MutexLock lock(&handle.inode->mu);
     const uint32_t mode = ModeAfterWrite(call, handle.inode->attributes.mode);
     if (mode != handle.inode->attributes.mode) {
-      handle.inode->change.mode = handle.inode->attributes.mode = mode;
+      handle.inode->change.Mutable().mode = handle.inode->attributes.mode = mode;
     }
   }
   committer_->NoteStaged(handle.inode, handle.id);

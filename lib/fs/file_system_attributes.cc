@@ -18,11 +18,11 @@ constexpr absl::string_view kLostNames[] = {"s3files.base", "s3files.error", "s3
 std::optional<std::string> LostXattr(const Inode& inode, absl::string_view name)
     ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
   if (!inode.conflict) return std::nullopt;
-  if (name == "s3files.path") return absl::StrCat("/", inode.lost.path);
-  if (name == "s3files.key") return inode.lost.key;
+  if (name == "s3files.path") return absl::StrCat("/", inode.lost->path);
+  if (name == "s3files.key") return inode.lost->key;
   if (name == "s3files.error") return std::string(inode.last_error.message());
   if (name == "s3files.base") {
-    return inode.lost.base.known() ? std::string(inode.lost.base.etag()) : std::string();
+    return inode.lost->base.known() ? std::string(inode.lost->base.etag()) : std::string();
   }
   return std::nullopt;
 }

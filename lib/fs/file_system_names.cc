@@ -90,8 +90,8 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   if (inode->type != attributes.type) return absl::OkStatus();  // what it is, the next lookup asks
   absl::MutexLock lock(&inode->mu);
   if (is_directory) {
-    inode->directory.exists_ns = clock_->MonotonicNanos();
-    inode->directory.marker = made.stamp;
+    inode->directory.Mutable().exists_ns = clock_->MonotonicNanos();
+    inode->directory.Mutable().marker = made.stamp;
   } else if (inode->content == nullptr) {
     inode->content = std::make_shared<Content>(
         std::make_shared<const Base>(key, made.stamp.version, body.size()), &fetcher_, &spill_);
@@ -140,7 +140,7 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
   Version marker;
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->directory.marker) marker = inode->directory.marker->version;
+    if (inode->directory->marker) marker = inode->directory->marker->version;
   }
   S3FILES_RETURN_IF_ERROR(DeleteObject(call, key, marker));
   const std::string name = names_.NameOf(inode);
@@ -370,7 +370,7 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
     }
     content = source->content;
     job.source = content->committed_base();
-    job.metadata = source->metadata;
+    job.metadata = source->metadata.Get();
     job.tagged = source->tag_count > 0;
   }
   // A directory that the file stays in has it as a child throughout.

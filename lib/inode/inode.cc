@@ -8,8 +8,8 @@
 namespace s3files {
 
 ObjectMetadata Inode::ShownMetadata() const {
-  ObjectMetadata shown = metadata;
-  change.ApplyTo(&shown);
+  ObjectMetadata shown = metadata.Get();
+  change->ApplyTo(&shown);
   return shown;
 }
 

@@ -16,8 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/call_context.h"
+#include "lib/base/lazy.h"
 #include "lib/content/content.h"
 #include "lib/inode/attributes.h"
+#include "lib/inode/kept_metadata.h"
 #include "lib/store/object_store.h"
 
 namespace s3files {
@@ -88,11 +90,11 @@ struct Inode {
   int64_t ctime_ns ABSL_GUARDED_BY(mu) = 0;             // of the last change made here; 0: none
   std::optional<int64_t> atime_ns ABSL_GUARDED_BY(mu);  // as set; never in the store
   // As imported.
-  ObjectMetadata metadata ABSL_GUARDED_BY(mu);
+  KeptMetadata metadata ABSL_GUARDED_BY(mu);
   uint32_t tag_count ABSL_GUARDED_BY(mu) = 0;  // of the object in the store, when last seen
   bool full ABSL_GUARDED_BY(mu) = false;       // attributes, metadata and tags are known
   // What is staged of the attributes. Those above show it already.
-  AttributeChange change ABSL_GUARDED_BY(mu);
+  Lazy<AttributeChange> change ABSL_GUARDED_BY(mu);
   // What the store holds under this inode's key, last seen or written. Absent: nothing.
   Stamp committed ABSL_GUARDED_BY(mu);
   int64_t validated_ns ABSL_GUARDED_BY(mu) = 0;  // when it was last seen to be so; monotonic
@@ -101,7 +103,7 @@ struct Inode {
   std::shared_ptr<Content> content ABSL_GUARDED_BY(mu);
   bool removed ABSL_GUARDED_BY(mu) = false;    // unlinked or replaced: never published
   bool conflict ABSL_GUARDED_BY(mu) = false;   // in lost+found
-  LostFile lost ABSL_GUARDED_BY(mu);           // then: where it was
+  Lazy<LostFile> lost ABSL_GUARDED_BY(mu);     // then: where it was
   bool exclusive ABSL_GUARDED_BY(mu) = false;  // made with O_EXCL and not committed yet
   uint32_t open_handles ABSL_GUARDED_BY(mu) = 0;
   // Handles that staged what is not committed; kClosedHandle for those that are closed.
@@ -120,7 +122,7 @@ struct Inode {
   // Null: nobody has or waits for an advisory lock.
   std::shared_ptr<FileLocks> locks ABSL_GUARDED_BY(mu);
 
-  DirectoryState directory ABSL_GUARDED_BY(mu);
+  Lazy<DirectoryState> directory ABSL_GUARDED_BY(mu);
 
   // As imported, with what is staged.
   ObjectMetadata ShownMetadata() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
@@ -128,7 +130,7 @@ struct Inode {
   bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Bytes or attributes are not committed.
   bool Staged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    return (content != nullptr && content->staged()) || !change.empty();
+    return (content != nullptr && content->staged()) || !change->empty();
   }
 };
 

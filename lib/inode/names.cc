@@ -25,7 +25,7 @@ uint64_t InoOf(uint64_t place, uint64_t generation) {
 // Whether it stood for anything: names that were only asked for have an inode, too.
 bool WasKnown(const Inode& inode) {
   absl::MutexLock lock(&inode.mu);
-  return inode.content != nullptr || inode.directory.exists_ns != 0;
+  return inode.content != nullptr || inode.directory->exists_ns != 0;
 }
 
 // Copies are to be made of it: they must be told before it goes.
@@ -65,7 +65,7 @@ Names::Names(std::string prefix, size_t limit)
   lost_->name = kLostAndFound;
   root_->attached = lost_->attached = true;
   absl::MutexLock lock(&lost_->mu);
-  lost_->directory.local = true;
+  lost_->directory.Mutable().local = true;
 }
 
 Names::~Names() {

@@ -4,6 +4,16 @@
 
 namespace s3files {
 
+Version Version::Unknown() {
+  static const auto& unknown = *new std::shared_ptr<const Rep>(std::make_shared<const Rep>());
+  return Version(unknown);
+}
+
+const Version::Rep& Version::rep() const {
+  static const Rep& absent = *new Rep();
+  return rep_ == nullptr ? absent : *rep_;
+}
+
 Version Version::Of(absl::string_view etag, absl::string_view version_id) {
   // A weak ETag promises equivalent bytes, not equal ones.
   if (absl::StartsWith(etag, "W/")) return Unknown();
@@ -13,28 +23,22 @@ Version Version::Of(absl::string_view etag, absl::string_view version_id) {
   if (etag.empty()) return Unknown();
   // Buckets without versions say "null" for every object.
   if (version_id == "null") version_id = absl::string_view();
-  return Version(Kind::kKnown, std::string(etag), std::string(version_id));
+  return Version(std::make_shared<const Rep>(Rep{std::string(etag), std::string(version_id)}));
 }
 
 std::string Version::ToString() const {
-  switch (kind_) {
-    case Kind::kAbsent:
-      return "absent";
-    case Kind::kUnknown:
-      return "unknown";
-    case Kind::kKnown:
-      break;
-  }
-  return etag_;
+  if (absent()) return "absent";
+  return unknown() ? "unknown" : etag();
 }
 
 bool operator==(const Version& a, const Version& b) {
-  if (a.kind_ != b.kind_ || a.unknown()) return false;
-  if (a.absent()) return true;
-  if (!a.version_id_.empty() && !b.version_id_.empty() && a.version_id_ != b.version_id_) {
+  if (a.unknown() || b.unknown()) return false;
+  if (a.rep_ == b.rep_) return true;
+  if (a.absent() || b.absent()) return false;
+  if (!a.version_id().empty() && !b.version_id().empty() && a.version_id() != b.version_id()) {
     return false;
   }
-  return a.etag_ == b.etag_;
+  return a.etag() == b.etag();
 }
 
 }  // namespace s3files

@@ -3,6 +3,7 @@
 #define S3FILES_LIB_STORE_VERSION_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -15,19 +16,19 @@ namespace s3files {
 class Version {
  public:
   // There is no object. Also the default.
-  static Version Absent() { return Version(Kind::kAbsent, "", ""); }
+  static Version Absent() { return Version(); }
   // There is an object, but the store did not give it a strong ETag.
-  static Version Unknown() { return Version(Kind::kUnknown, "", ""); }
+  static Version Unknown();
   // `etag` as the header has it, quoted or not; an empty or weak one gives Unknown.
   static Version Of(absl::string_view etag, absl::string_view version_id = "");
 
   Version() = default;
 
-  bool absent() const { return kind_ == Kind::kAbsent; }
-  bool unknown() const { return kind_ == Kind::kUnknown; }
-  bool known() const { return kind_ == Kind::kKnown; }
-  const std::string& etag() const { return etag_; }              // without quotes
-  const std::string& version_id() const { return version_id_; }  // empty where there is none
+  bool absent() const { return rep_ == nullptr; }
+  bool unknown() const { return !absent() && rep_->etag.empty(); }
+  bool known() const { return !absent() && !unknown(); }
+  const std::string& etag() const { return rep().etag; }              // without quotes
+  const std::string& version_id() const { return rep().version_id; }  // empty where there is none
 
   std::string ToString() const;  // for messages: "absent", "unknown", or the ETag
 
@@ -36,13 +37,14 @@ class Version {
   friend bool operator!=(const Version& a, const Version& b) { return !(a == b); }
 
  private:
-  enum class Kind : uint8_t { kAbsent, kUnknown, kKnown };
-  Version(Kind kind, std::string etag, std::string version_id)
-      : kind_(kind), etag_(std::move(etag)), version_id_(std::move(version_id)) {}
+  struct Rep {
+    std::string etag;  // empty: unknown
+    std::string version_id;
+  };
+  explicit Version(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
+  const Rep& rep() const;
 
-  Kind kind_ = Kind::kAbsent;
-  std::string etag_;
-  std::string version_id_;
+  std::shared_ptr<const Rep> rep_;  // shared by all that know the version; null: absent
 };
 
 // Bytes are valid for a version, attributes for a stamp (attributes may change while bytes do not).

@@ -22,7 +22,7 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
 void RestoreChange(Inode& inode, const AttributeChange& taken)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
   AttributeChange change = taken;
-  change.Append(inode.change);
+  change.Append(*inode.change);
   inode.change = std::move(change);
 }
 
@@ -64,7 +64,7 @@ void Committer::NoteStaged(const InodePtr& inode, uint64_t handle) {
     if (inode->removed || inode->conflict || !inode->Staged()) return;
     if (content->staged()) {
       inode->ctime_ns = inode->attributes.mtime_ns = parts_.clock->WallNanos();
-      inode->change.mtime_ns.reset();
+      inode->change.Mutable().mtime_ns.reset();
     }
     Enlist(inode, handle);
   }
@@ -194,7 +194,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
       Succeed(inode, job, *stamp, events);
       absl::MutexLock lock(&inode->mu);
       // What changed after an early upload began is not in its metadata.
-      if (job.early == nullptr || inode->content->staged() || inode->change.empty()) {
+      if (job.early == nullptr || inode->content->staged() || inode->change->empty()) {
         return absl::OkStatus();
       }
       continue;
@@ -258,8 +258,8 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
     job.metadata = job.early->request().metadata;
     job.commit_id = job.early->request().commit_id;
   } else {
-    job.change = std::exchange(inode->change, {});
-    job.metadata = inode->metadata;
+    job.change = inode->change.Take();
+    job.metadata = inode->metadata.Get();
     job.change.ApplyTo(&job.metadata);
     StoreAttributes(inode->attributes, &job.metadata);
     job.commit_id = RandomId();
@@ -281,7 +281,7 @@ void Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp&
     if (!inode->content->staged()) {
       // Of a file uploaded while it was written the store has the time when that began.
       inode->attributes = AttributesOf({size, stamp, job.metadata}, false, {});
-      inode->change.ApplyTo(&inode->attributes);
+      inode->change->ApplyTo(&inode->attributes);
     }
     inode->exclusive = false;
     inode->attempts = 0;
@@ -364,9 +364,9 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& jo
                  ReplyOf(status));
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
-    inode->change = {};
+    inode->change.Take();
     inode->conflict = true;
-    inode->lost = {path, job.key, job.expected};
+    inode->lost = LostFile{path, job.key, job.expected};
     inode->unresolved.clear();
     ++inode->attempts;
     inode->last_error = told;
@@ -405,7 +405,7 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);
     if (inode->content != nullptr) inode->content->Discard();
-    inode->change = {};
+    inode->change.Take();
     inode->last_error = absl::OkStatus();
     inode->error_seen = true;
     inode->attempts = 0;
@@ -415,7 +415,7 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
     if (inode->full && inode->type != FileType::kDirectory) {
       const uint64_t size = inode->content == nullptr ? 0 : inode->content->size();
       inode->attributes =
-          AttributesOf({size, inode->committed, inode->metadata}, false, parts_.defaults);
+          AttributesOf({size, inode->committed, inode->metadata.Get()}, false, parts_.defaults);
     }
   }
   Forget(inode);

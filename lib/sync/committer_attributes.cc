@@ -30,7 +30,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   const std::string path = parts_.names->PathOf(inode);
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->conflict || inode->directory.local) {
+    if (inode->conflict || inode->directory->local) {
       return Error(EROFS, absl::StrCat("/", path, " is not in the bucket: it cannot be changed"));
     }
     ObjectMetadata after = inode->ShownMetadata();
@@ -41,7 +41,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
     if (inode->removed || delayed || inode->Staged()) {
       change.ApplyTo(&inode->attributes);
       inode->ctime_ns = parts_.clock->WallNanos();
-      inode->change.Append(change);
+      inode->change.Mutable().Append(change);
       if (!inode->removed) Enlist(inode, handle);
       return absl::OkStatus();
     }
@@ -49,7 +49,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
   if (change.mtime_ns) {
     absl::MutexLock lock(&inode->mu);
-    inode->directory.changed_ns = 0;
+    inode->directory.Mutable().changed_ns = 0;
   }
   events.Add({EventKind::kCommitted, path, absl::OkStatus(), "", 0});
   return absl::OkStatus();
@@ -130,8 +130,8 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   absl::MutexLock lock(&inode->mu);
   const ObjectInfo info{read.size, written, std::move(metadata)};
   if (inode->type == FileType::kDirectory) {
-    inode->directory.marker = written;
-    inode->directory.exists_ns = now;
+    inode->directory.Mutable().marker = written;
+    inode->directory.Mutable().exists_ns = now;
   } else {
     auto base = std::make_shared<const Base>(key, written.version, read.size);
     if (inode->content != nullptr && inode->committed.version == read.stamp.version) {
@@ -145,7 +145,7 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
   }
   const int64_t shown_ns = inode->attributes.mtime_ns;
   inode->attributes = AttributesOf(info, inode->type == FileType::kDirectory, parts_.defaults);
-  inode->change.ApplyTo(&inode->attributes);
+  inode->change->ApplyTo(&inode->attributes);
   // Written to meanwhile: that is when it was modified.
   if (inode->content != nullptr && inode->content->staged()) inode->attributes.mtime_ns = shown_ns;
   inode->metadata = info.metadata;
@@ -161,7 +161,7 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
   AttributeChange change;
   {
     absl::MutexLock lock(&inode->mu);
-    change = std::exchange(inode->change, {});
+    change = inode->change.Take();
   }
   const absl::Status status = WriteAttributes(call, inode, change);
   const std::string path = parts_.names->PathOf(inode);
@@ -177,7 +177,7 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
       inode->validated_ns = 0;
     } else if (!status.ok()) {
       told = Annotate(status, absl::StrCat("/", path, ": its attributes stay staged"));
-      change.Append(inode->change);
+      change.Append(*inode->change);
       inode->change = std::move(change);
     }
     inode->attempts = status.ok() ? 0 : inode->attempts + 1;

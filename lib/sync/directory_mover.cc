@@ -314,8 +314,8 @@ void DirectoryMover::RekeyInode(const Task& task, Inode& inode, const std::strin
   absl::MutexLock lock(&inode.mu);
   ++inode.epoch;
   if (inode.type == FileType::kDirectory) {
-    inode.directory.marker.reset();
-    inode.directory.spare_children = 0;
+    inode.directory.Mutable().marker.reset();
+    inode.directory.Mutable().spare_children = 0;
     return;
   }
   const BasePtr base = inode.content == nullptr ? nullptr : inode.content->committed_base();
@@ -340,7 +340,7 @@ absl::Status DirectoryMover::KeepParent(const CallContext& call, Task& task) {
   const InodePtr& parent = task.progress->origin_parent;
   {
     absl::MutexLock lock(&parent->mu);
-    parent->directory.spare_children = 0;  // it counted keys of this directory
+    parent->directory.Mutable().spare_children = 0;  // it counted keys of this directory
   }
   const HoldPlace hold(parent);
   return parts_.importer->KeepDirectory(call, parent, task.origin);

@@ -42,14 +42,14 @@ bool Importer::Recent(int64_t since_ns) const {
 void Importer::NoteExists(const InodePtr& directory) {
   const int64_t now = clock_->MonotonicNanos();
   absl::MutexLock lock(&directory->mu);
-  directory->directory.exists_ns = now;
+  directory->directory.Mutable().exists_ns = now;
 }
 
 // What was seen once is not believed to be absent by an older listing.
 void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
   const int64_t now = clock_->MonotonicNanos();
   absl::MutexLock lock(&directory->mu);
-  DirectoryState& state = directory->directory;
+  DirectoryState& state = directory->directory.Mutable();
   state.exists_ns = now;
   state.absent.erase(name);
   if (state.listing && !state.listing->names.contains(name)) {
@@ -61,7 +61,7 @@ void Importer::NoteAbsent(const InodePtr& directory, absl::string_view name, uin
   if (policy_.attribute_timeout_ns == 0) return;
   const int64_t now = clock_->MonotonicNanos();
   absl::MutexLock lock(&directory->mu);
-  DirectoryState& state = directory->directory;
+  DirectoryState& state = directory->directory.Mutable();
   if (state.made != made) return;
   if (state.absent.size() >= DirectoryState::kMostAbsent) state.absent.clear();
   state.absent[name] = now;
@@ -76,21 +76,21 @@ bool Importer::KnownAbsent(const DirectoryState& directory, absl::string_view na
 absl::Status Importer::NoDirectory(const InodePtr& directory) {
   {
     absl::MutexLock lock(&directory->mu);
-    directory->directory.exists_ns = 0;
-    directory->directory.marker.reset();
-    directory->directory.listing.reset();
+    directory->directory.Mutable().exists_ns = 0;
+    directory->directory.Mutable().marker.reset();
+    directory->directory.Mutable().listing.reset();
   }
   return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
 }
 
 void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker) {
   absl::MutexLock lock(&directory->mu);
-  directory->directory.marker = marker;
+  directory->directory.Mutable().marker = marker;
 }
 
 void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
-  DirectoryState& state = directory->directory;
+  DirectoryState& state = directory->directory.Mutable();
   if (state.listing) state.listing->names.insert(std::string(name));
   state.absent.erase(name);
   ++state.made;
@@ -99,7 +99,7 @@ void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
 
 void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
-  DirectoryState& state = directory->directory;
+  DirectoryState& state = directory->directory.Mutable();
   if (state.listing) state.listing->names.erase(std::string(name));
   if (state.spare_children > 0) --state.spare_children;
   state.changed_ns = clock_->WallNanos();
@@ -110,7 +110,7 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
                                                  Freshness freshness, uint64_t* epoch) const {
   absl::MutexLock lock(&inode->mu);
   if (inode->type == FileType::kDirectory) {
-    return Recent(inode->directory.exists_ns) ? Known::kAnswer : Known::kAsk;
+    return Recent(inode->directory->exists_ns) ? Known::kAnswer : Known::kAsk;
   }
   if (inode->Staged()) return Known::kAnswer;
   // In the middle of a rename or removal the store's answer would mean nothing.
@@ -133,7 +133,7 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     uint64_t made;
     {
       absl::MutexLock lock(&directory->mu);
-      const DirectoryState& state = directory->directory;
+      const DirectoryState& state = *directory->directory;
       if (state.local) return known;
       made = state.made;
       if (freshness == Freshness::kRemembered && known == nullptr && KnownAbsent(state, name)) {
@@ -269,7 +269,7 @@ bool Importer::NoteGone(const InodePtr& inode, uint64_t epoch) {
     absl::MutexLock lock(&inode->mu);
     if (inode->removed) return true;  // who asked at the same time was told the same
     if (inode->busy || inode->epoch != epoch) return false;
-    if (!inode->change.empty()) return false;
+    if (!inode->change->empty()) return false;
     if (inode->content != nullptr && !inode->content->RetireUnlessStaged()) return false;
     inode->removed = true;
     ++inode->epoch;
@@ -313,7 +313,7 @@ absl::Status Importer::CheckDirectory(const CallContext& call, const InodePtr& d
   if (directory == names_->root()) return absl::OkStatus();
   {
     absl::MutexLock lock(&directory->mu);
-    if (directory->directory.local || Recent(directory->directory.exists_ns)) {
+    if (directory->directory->local || Recent(directory->directory->exists_ns)) {
       return absl::OkStatus();
     }
   }
@@ -330,10 +330,10 @@ absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& di
   uint64_t epoch;
   {
     absl::MutexLock lock(&directory->mu);
-    if (directory->full && (directory->directory.local || Recent(directory->validated_ns))) {
+    if (directory->full && (directory->directory->local || Recent(directory->validated_ns))) {
       return absl::OkStatus();
     }
-    local = local || directory->directory.local;
+    local = local || directory->directory->local;
     epoch = directory->epoch;
   }
   Attributes attributes = ImpliedDirectory(policy_.defaults);
@@ -400,8 +400,8 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
   if (directory == names_->root()) return absl::OkStatus();
   {
     absl::MutexLock lock(&directory->mu);
-    if (directory->directory.local || directory->directory.marker ||
-        directory->directory.spare_children > 1) {
+    if (directory->directory->local || directory->directory->marker ||
+        directory->directory->spare_children > 1) {
       return absl::OkStatus();
     }
   }
@@ -422,8 +422,8 @@ absl::Status Importer::KeepDirectory(const CallContext& call, const InodePtr& di
     S3FILES_ASSIGN_OR_RETURN(marker, PutMarker(call, request.prefix));
   }
   absl::MutexLock lock(&directory->mu);
-  directory->directory.marker = marker;
-  directory->directory.spare_children = others;
+  directory->directory.Mutable().marker = marker;
+  directory->directory.Mutable().spare_children = others;
   return absl::OkStatus();
 }
 
@@ -491,7 +491,7 @@ absl::Status Importer::ListWhole(const CallContext& call, const InodePtr& direct
   if (!found && !names_->KeepsMove(directory)) return NoDirectory(directory);
 
   absl::MutexLock lock(&directory->mu);
-  DirectoryState& state = directory->directory;
+  DirectoryState& state = directory->directory.Mutable();
   state.exists_ns = listing.at_ns;
   if (marker) state.marker = marker;
   state.lookups = 0;
@@ -508,7 +508,7 @@ absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodeP
   uint64_t budget;
   {
     absl::MutexLock lock(&directory->mu);
-    DirectoryState& state = directory->directory;
+    DirectoryState& state = directory->directory.Mutable();
     ++state.lookups;
     S3FILES_RETURN_IF_ERROR(
         WaitUntil(call, directory->mu, directory->changed, "waiting for a listing", [&] {
@@ -522,10 +522,10 @@ absl::StatusOr<bool> Importer::KnowListing(const CallContext& call, const InodeP
   }
   const absl::Status status = ListWhole(call, directory, budget);
   absl::MutexLock lock(&directory->mu);
-  directory->directory.being_listed = false;
+  directory->directory.Mutable().being_listed = false;
   directory->changed.SignalAll();
   S3FILES_RETURN_IF_ERROR(status);
-  return directory->directory.listing.has_value();
+  return directory->directory->listing.has_value();
 }
 
 absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
@@ -534,7 +534,7 @@ absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
   bool local;
   {
     absl::MutexLock lock(&directory->mu);
-    local = directory->directory.local;
+    local = directory->directory->local;
   }
   if (local) {
     return Error(EROFS, absl::StrCat("nothing can be made in /", names_->PathOf(directory)));
@@ -543,7 +543,7 @@ absl::StatusOr<InodePtr> Importer::LookupToCreate(const CallContext& call,
     S3FILES_ASSIGN_OR_RETURN(const bool listed, KnowListing(call, directory));
     if (listed) {
       absl::MutexLock lock(&directory->mu);
-      const auto& listing = directory->directory.listing;
+      const auto& listing = directory->directory->listing;
       if (listing && !listing->names.contains(std::string(name))) return InodePtr();
     }
   }

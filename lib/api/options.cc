@@ -174,6 +174,10 @@ const std::vector<Rule>& Rules() {
       any("read_only", [](N n, Text v, O o) { return ParseSwitch(n, v, &o.fs.read_only); }),
       any("memory",
           [](N n, Text v, O o) { return ParseSize(n, v, 4 * kM, 1024 * kG, &o.fs.memory); }),
+      any("entry_limit",
+          [](N n, Text v, O o) {
+            return ParseInt<size_t>(n, v, 100, 1'000'000'000, &o.fs.entry_limit);
+          }),
       any("spill_dir",
           [](N, Text v, O o) {
             o.fs.spill_dir = v == "off" ? "" : v;

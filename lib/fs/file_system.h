@@ -52,7 +52,7 @@ struct FileSystemOptions {
   std::string spill_dir;  // empty: off
   uint64_t read_ahead = uint64_t{32} << 20;
   int parallel = 32;
-  size_t entry_limit = 1'000'000;
+  size_t entry_limit = 100'000;
   std::optional<Identity> forced_identity;    // who every call is made by
   std::optional<Attributes> root_attributes;  // of the root where it is to be made, see MakeRoot
   PartPolicy parts;

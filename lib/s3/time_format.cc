@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "absl/strings/ascii.h"
+
 namespace s3files {
 namespace {
 
@@ -43,12 +45,20 @@ std::optional<int64_t> ParseHttpDate(absl::string_view text) {
 }
 
 std::optional<int64_t> ParseIso8601(absl::string_view text) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  const std::string copy(text.substr(0, 64));
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month, &day, &hour, &minute,
-                  &second) != 6) {
-    return std::nullopt;
+  // "2024-01-31T23:59:59", and then whatever; without sscanf, as listings have one for each entry.
+  static constexpr char kShape[] = "0000-00-00T00:00:00";
+  if (text.size() < sizeof(kShape) - 1) return std::nullopt;
+  for (size_t i = 0; i < sizeof(kShape) - 1; ++i) {
+    if (kShape[i] == '0' ? !absl::ascii_isdigit(text[i]) : text[i] != kShape[i])
+      return std::nullopt;
   }
+  const auto number = [&](size_t at, size_t digits) {
+    int value = 0;
+    for (const char digit : text.substr(at, digits)) value = 10 * value + (digit - '0');
+    return value;
+  };
+  const int year = number(0, 4), month = number(5, 2), day = number(8, 2);
+  const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
   return ToNanos(year, month, day, hour, minute, second);
 }
 

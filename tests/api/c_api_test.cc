@@ -240,6 +240,7 @@ TEST_F(CApiTest, UnknownOptionsNameTheNearest) {
   EXPECT_THAT(open("memory://x", "memry", "1G"), HasSubstr("did you mean memory"));
   EXPECT_THAT(open("memory://x", "memory", "12parsecs"), HasSubstr("suffixes K, M, G, T"));
   EXPECT_THAT(open("memory://x", "memory", "1K"), HasSubstr("from 4194304"));
+  EXPECT_THAT(open("memory://x", "entry_limit", "10"), HasSubstr("from 100"));
   EXPECT_THAT(open("memory://x", "commit_delay", "60"), HasSubstr("500ms, 10s, 5m, 1h"));
   EXPECT_THAT(open("memory://x", "endpoint", "http://x"), HasSubstr("s3:// URLs only"));
   EXPECT_THAT(open("memory://x", "read_only", "yes"), HasSubstr("on or off"));

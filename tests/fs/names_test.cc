@@ -346,6 +346,23 @@ TEST_F(NamesTest, N6CookiesCanBeReturnedTo) {
   EXPECT_TRUE(host_.Close(std::move(root)).ok());
 }
 
+// [N6] Found by rewinddir(3).
+TEST_F(NamesTest, N6AnEmptyDirectoryReadAgainFromItsStartShowsWhatIsThereByNow) {
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  auto names = [&] {
+    Names names;
+    const auto entries = host_.fs().ReadDirectory(CallContext(), *root, 9, 0, std::nullopt, 0);
+    for (const DirectoryEntry& entry : entries.value()) names.push_back(entry.name);
+    return names;
+  };
+  EXPECT_EQ(names(), Names());
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  std::unique_ptr<Handle> staged = host_.Create("f");
+  EXPECT_EQ(names(), (Names{"d", "f"}));
+  EXPECT_TRUE(host_.Close(std::move(staged)).ok());
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
 // [N6]
 TEST_F(NamesTest, N6WhatIsCommittedOrRemovedMeanwhileIsSeenOnceAtMost) {
   for (const char* key : {"a", "b", "y", "z"}) bucket_.Put(key, "");

@@ -255,6 +255,13 @@ def test_large_directory(mount):
     assert sorted(os.listdir(directory)) == names[1:-1:2]
 
 
+def test_an_empty_directory_is_rewound(mount):
+    (mount.path / "directory").mkdir()
+    program = ("opendir my $dir, 'directory'; my @none = readdir $dir; mkdir 'directory/new'; "
+               "rewinddir $dir; print join ' ', sort readdir $dir")
+    assert mount.run("perl", "-e", program) == ". .. new"
+
+
 # Attributes
 
 

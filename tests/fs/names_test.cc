@@ -66,6 +66,20 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_EQ(ErrnoOf(host_.WriteFile("d/g", "")), ENOENT);
 }
 
+// [N7] Found by fstat(2) of a directory that was removed while it was open.
+TEST_F(NamesTest, N7ADirectoryThatIsGoneKeepsItsAttributes) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  std::unique_ptr<Handle> handle = host_.Open("d", kOpenDirectory);
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(other_.MakeDirectory("d").ok());
+  const auto info = host_.fs().Stat(CallContext(), handle.get(), "", true, kInfoNeedsHead);
+  EXPECT_EQ(info->attributes.mode, 0700u);
+  EXPECT_EQ(info->nlink, 0u);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
 // [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
 TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());

@@ -269,6 +269,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
       return NameChanged();
     }
+    // What others have removed is open to its handles only; what was removed here goes on.
+    if (inode->removed && inode->content->retired() && (flags & kOpenPath) == 0) {
+      return Error(ESTALE, "others have removed the file");
+    }
     if (inode->conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }

@@ -66,6 +66,34 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_EQ(ErrnoOf(host_.WriteFile("d/g", "")), ENOENT);
 }
 
+// [N3] Found by open(2) of /proc/self/fd/N.
+TEST_F(NamesTest, N3WhatWasRemovedHereCanBeOpenedAgainByItsHandles) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  ASSERT_TRUE(host_.Unlink(kFile).ok());
+  ASSERT_TRUE(host_.WriteFile(kFile, "another").ok());
+  auto again = host_.fs().Open(CallContext(), handle.get(), "", kOpenRead | kOpenWrite, 0);
+  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_TRUE(host_.Write(**again, 0, "B").ok());
+  EXPECT_EQ(host_.Read(*handle), "Bytes");
+  EXPECT_TRUE(host_.Close(*std::move(again)).ok());
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "another");
+}
+
+// [C5] But what others removed is gone to a new open.
+TEST_F(NamesTest, C5WhatOthersRemovedCannotBeOpenedAgain) {
+  bucket_.Put(kFile, "bytes");
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  bucket_.Delete(kFile);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(ErrnoOf(host_.fs().Open(CallContext(), handle.get(), "", kOpenRead, 0).status()),
+              ESTALE);
+  }
+  EXPECT_EQ(host_.Read(*handle), "bytes");
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
 // [N7] Found by fstat(2) of a directory that was removed while it was open.
 TEST_F(NamesTest, N7ADirectoryThatIsGoneKeepsItsAttributes) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());

@@ -119,6 +119,22 @@ def test_open_files_outlive_their_names(mount):
     assert mount.keys() == {"file": 7}
 
 
+def test_open_files_without_a_name_can_be_opened_again(mount):
+    path = mount.path / "file"
+    with open(path, "w+b", buffering=0) as file:
+        file.write(b"bytes")
+        os.fsync(file.fileno())
+        path.unlink()
+        path.write_bytes(b"another")
+        with open(f"/proc/self/fd/{file.fileno()}", "r+b", buffering=0) as again:
+            assert again.read() == b"bytes"
+            again.write(b" and more")
+        assert os.pread(file.fileno(), 20, 0) == b"bytes and more"
+        open(f"/proc/self/fd/{file.fileno()}", "wb").close()
+        assert os.fstat(file.fileno()).st_size == 0
+    assert path.read_bytes() == b"another"
+
+
 def test_created_for_reading_only(mount):
     descriptor = os.open(mount.path / "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with refused(errno.EBADF):

@@ -108,6 +108,20 @@ TEST_F(NamesTest, N7ADirectoryThatIsGoneKeepsItsAttributes) {
   EXPECT_TRUE(host_.Close(std::move(handle)).ok());
 }
 
+// [N7] Found by "> stamp", which make(1) counts on.
+TEST_F(NamesTest, N7EmptyingAnEmptyFileModifiesIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "").ok());
+  const int64_t before = host_.Stat(kFile)->attributes.mtime_ns;
+  for (const bool by_open : {true, false}) {
+    clock_.Advance(absl::Seconds(10));
+    std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite | (by_open ? kOpenTruncate : 0u));
+    ASSERT_TRUE(host_.Truncate(*handle, 0).ok());
+    EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+    EXPECT_EQ(host_.Stat(kFile)->attributes.mtime_ns, clock_.WallNanos());
+    EXPECT_EQ(other_.Stat(kFile)->attributes.mtime_ns, clock_.WallNanos());
+  }
+  EXPECT_LT(before, clock_.WallNanos());
+}
 // [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
 TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());

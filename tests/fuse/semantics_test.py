@@ -135,6 +135,16 @@ def test_open_files_without_a_name_can_be_opened_again(mount):
     assert path.read_bytes() == b"another"
 
 
+def test_emptying_an_empty_file_modifies_it(mount):
+    path = mount.path / "stamp"
+    path.write_bytes(b"")
+    mount.remount()
+    before = path.stat().st_mtime_ns
+    mount.run("sh", "-c", "> stamp")
+    assert path.stat().st_mtime_ns > before
+    mount.remount()
+    assert path.stat().st_mtime_ns > before
+
 def test_created_for_reading_only(mount):
     descriptor = os.open(mount.path / "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with refused(errno.EBADF):

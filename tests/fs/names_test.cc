@@ -66,6 +66,20 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_EQ(ErrnoOf(host_.WriteFile("d/g", "")), ENOENT);
 }
 
+// [N5]
+TEST_F(NamesTest, N5NamesThatAreNoUtf8WhereTheStoreTakesNoOthers) {
+  EXPECT_TRUE(host_.WriteFile("\xff", "").ok());
+  Capabilities can = Bucket::SmallParts();
+  can.utf8_keys = true;
+  Bucket bucket(can);
+  Host host(bucket);
+  EXPECT_EQ(ErrnoOf(host.TryOpen("\xff", kOpenWrite | kOpenCreate | kOpenExclusive)), EILSEQ);
+  EXPECT_EQ(ErrnoOf(host.MakeDirectory("caf\xe9")), EILSEQ);
+  EXPECT_EQ(ErrnoOf(host.Stat("caf\xe9/f").status()), EILSEQ);
+  EXPECT_TRUE(host.MakeDirectory("caf\xc3\xa9").ok());
+  EXPECT_EQ(host.Requests(), "LIST , PUT caf\xc3\xa9/");
+}
+
 // [N3] Found by open(2) of /proc/self/fd/N.
 TEST_F(NamesTest, N3WhatWasRemovedHereCanBeOpenedAgainByItsHandles) {
   ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
@@ -122,6 +136,7 @@ TEST_F(NamesTest, N7EmptyingAnEmptyFileModifiesIt) {
   }
   EXPECT_LT(before, clock_.WallNanos());
 }
+
 // [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
 TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());

@@ -145,6 +145,7 @@ def test_emptying_an_empty_file_modifies_it(mount):
     mount.remount()
     assert path.stat().st_mtime_ns > before
 
+
 def test_created_for_reading_only(mount):
     descriptor = os.open(mount.path / "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with refused(errno.EBADF):
@@ -286,6 +287,13 @@ def test_an_empty_directory_is_rewound(mount):
     program = ("opendir my $dir, 'directory'; my @none = readdir $dir; mkdir 'directory/new'; "
                "rewinddir $dir; print join ' ', sort readdir $dir")
     assert mount.run("perl", "-e", program) == ". .. new"
+
+
+def test_names_are_utf8(mount):
+    (mount.path / "caf\u00e9").write_bytes(b"")
+    for call in (os.stat, os.mkdir, lambda path: os.open(path, os.O_CREAT | os.O_WRONLY)):
+        with refused(errno.EILSEQ):
+            call(os.fsencode(mount.path) + b"/caf\xe9")
 
 
 # Attributes

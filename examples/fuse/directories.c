@@ -44,6 +44,7 @@ static const s3f_dirent* next_entry(int* status, struct request* r, struct open_
     dir->batch_next = dir->batch_end = 0;
     dir->batch->struct_size = sizeof(*dir->batch);
     const int64_t n = s3f_readdir(dir->batch, BATCH, dir->handle, cookie, NULL, mask, &r->call);
+    if (cookie == 0) dir->is_empty = n == 0;
     if (n <= 0) {
       *status = (int)n;
       return NULL;
@@ -123,6 +124,8 @@ static bool add_entry(struct listing* l, const s3f_dirent* dirent) {
 
 /* Fills the buffer from `offset`. An error counts only where there is nothing else to give. */
 static int fill(struct listing* l, off_t offset) {
+  /* Behind ".." of an empty directory is its end: the library would begin anew. */
+  if (offset == DOT_DOT && l->dir->is_empty) return 0;
   if (!add_dots(l, offset)) return 0;
   uint64_t cookie = offset > DOT_DOT ? (uint64_t)(offset - DOT_DOT) : 0;
   const uint32_t mask = l->plus ? S3F_STAT_ALL : S3F_STAT_TYPE;

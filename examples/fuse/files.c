@@ -20,6 +20,11 @@ static uint32_t open_flags(int flags) {
  * is no longer what the node stands for: -ESTALE, at which the kernel looks the name up again. */
 static int open_node(s3f_handle** out, struct request* r, struct node* node, uint32_t flags) {
   char name[NODE_NAME_SIZE];
+  /* Removed by this mount, but open still: "/proc/self/fd/3" is the way to it. */
+  s3f_attr attr = S3F_INIT(s3f_attr);
+  if (s3f_fstat(&attr, node->handle, S3F_STAT_INO, NULL) == 0 && attr.nlink == 0) {
+    return s3f_open(out, r->mount->fs, node->handle, "", flags, 0, &r->call);
+  }
   struct node_table* const nodes = &r->mount->nodes;
   struct node* const parent = node_place(nodes, node, name);
   if (parent == NULL) return -EISDIR; /* the root */

@@ -25,6 +25,7 @@ struct open_file {
   size_t batch_end;
   uint64_t batch_cookie;
   uint32_t batch_mask; /* what it was asked for with */
+  bool is_empty;       /* there was no entry when it was read from the start */
 };
 
 /* Wraps `handle`, which it owns; NULL without memory: the handle is abandoned. */

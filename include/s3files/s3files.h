@@ -448,7 +448,8 @@ S3F_API int64_t s3f_pwritev(s3f_handle* handle, const s3f_iovec* buffers, uint32
 S3F_API int64_t s3f_copy_range(s3f_handle* in, uint64_t in_offset, s3f_handle* out,
                                uint64_t out_offset, uint64_t size, const s3f_call* call);
 
-/* Sets the size; what is added reads as zeros. Staged like a write. Errors as s3f_pwrite. */
+/* Sets the size; what is added reads as zeros. Staged like a write; to the size that the file has it is
+ * nothing, but an empty file that is emptied is modified now. Errors as s3f_pwrite. */
 S3F_API int s3f_truncate(s3f_handle* handle, uint64_t size, const s3f_call* call);
 
 /* Returns when everything staged for the file is durable: committed (0.1 has no state directory).

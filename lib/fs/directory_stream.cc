@@ -70,7 +70,8 @@ absl::Status DirectoryStream::Seek(const CallContext& call, uint64_t cookie,
     Restart(named_.first, after_name);
     return absl::OkStatus();
   }
-  if (started_ && cookie == position_.cookie) return absl::OkStatus();
+  // The start is always asked for anew, at the end of an empty directory, too.
+  if (started_ && cookie == position_.cookie && cookie > 0) return absl::OkStatus();
   // Somewhere else: from the last mark before it.
   uint64_t from = 0;
   std::optional<std::string> after;

@@ -269,6 +269,10 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
       return NameChanged();
     }
+    // What others have removed is open to its handles only; what was removed here goes on.
+    if (inode->removed && inode->content->retired() && (flags & kOpenPath) == 0) {
+      return Error(ESTALE, "others have removed the file");
+    }
     if (inode->conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }
@@ -281,7 +285,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
       if (handle->content->retired()) return Error(EAGAIN, "a foreign version came just now");
       return status;
     }
-    if (handle->content->staged()) OnStaged(call, *handle);
+    OnTruncated(call, *handle);
   }
   return handle;
 }
@@ -396,10 +400,21 @@ absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& han
 
 absl::Status FileSystem::Truncate(const CallContext& call, Handle& handle, uint64_t size) {
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, size, 0));
-  if (size == handle.content->size()) return absl::OkStatus();
+  if (size == handle.content->size() && size > 0) return absl::OkStatus();
   S3FILES_RETURN_IF_ERROR(handle.content->Truncate(size));
-  OnStaged(call, handle);
+  OnTruncated(call, handle);
   return absl::OkStatus();
+}
+
+// Emptying an empty file modifies it, too: "> stamp" counts on that.
+void FileSystem::OnTruncated(const CallContext& call, Handle& handle) {
+  if (!handle.content->staged()) {
+    absl::MutexLock lock(&handle.inode->mu);
+    const int64_t now = clock_->WallNanos();
+    handle.inode->ctime_ns = handle.inode->attributes.mtime_ns = now;
+    handle.inode->change.Mutable().mtime_ns = now;
+  }
+  OnStaged(call, handle);
 }
 
 // What went wrong with this handle's bytes while no call of its was there to be told.

@@ -220,6 +220,7 @@ class FileSystem {
                                                  uint32_t flags, uint32_t mode);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
   void OnStaged(const CallContext& call, Handle& handle);
+  void OnTruncated(const CallContext& call, Handle& handle);
   template <typename Out>  // one buffer or several
   absl::StatusOr<size_t> ReadInto(const CallContext& call, Handle& handle, uint64_t offset,
                                   uint64_t size, Out out);

@@ -101,7 +101,9 @@ absl::Status PathWalk::Take(const CallContext& call, Steps& steps, Place& place)
     place.inode = place.directory;
     return absl::OkStatus();
   }
-  return CheckKeyLength(names_->ChildKey(place.directory, place.name));
+  const std::string key = names_->ChildKey(place.directory, place.name);
+  if (importer_->utf8_keys()) S3FILES_RETURN_IF_ERROR(CheckUtf8(key));
+  return CheckKeyLength(key);
 }
 
 absl::Status PathWalk::StepUp(const CallContext& call, Place& place) const {

@@ -32,8 +32,8 @@ class PathWalk {
  public:
   PathWalk(Names* names, Importer* importer) : names_(names), importer_(importer) {}
 
-  // From `start`, which is what an empty path means. ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL; EACCES:
-  // a directory on the way may not be searched; ENOENT: "..", of a directory that does not exist.
+  // From `start`, which is what an empty path means. ENOTDIR, ELOOP, ENAMETOOLONG, EILSEQ, EINVAL;
+  // EACCES: a directory on the way may not be searched; ENOENT: "..", of a directory that does not exist.
   absl::StatusOr<Place> Resolve(const CallContext& call, const InodePtr& start,
                                 absl::string_view path) const;
 

@@ -1,6 +1,7 @@
 #include "lib/inode/path.h"
 
 #include <cerrno>
+#include <cstdint>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,25 @@ absl::Status CheckComponent(absl::string_view name) {
   return absl::OkStatus();
 }
 
+bool IsUtf8(absl::string_view text) {
+  // The least code point that takes as many bytes after the first.
+  static constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i++]);
+    if (first < 0x80) continue;
+    if (first < 0xc0 || first > 0xf4) return false;
+    const size_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    uint32_t point = first & (0x3f >> more);
+    for (const size_t end = i + more; i < end; ++i) {
+      if (i == text.size() || (text[i] & 0xc0) != 0x80) return false;
+      point = point << 6 | (text[i] & 0x3f);
+    }
+    const bool surrogate = point >= 0xd800 && point < 0xe000;
+    if (point < kLeast[more] || point > 0x10ffff || surrogate) return false;
+  }
+  return true;
+}
+
 bool IsDots(absl::string_view name) { return name == "." || name == ".."; }
 
 }  // namespace
@@ -50,6 +70,12 @@ absl::Status CheckKeyLength(absl::string_view key) {
   return Error(ENAMETOOLONG, absl::StrCat("the object key of the path has ", key.size(),
                                           " bytes, the store takes ", kLongestKey,
                                           "; shorten the path (key ", Shown(key), ")"));
+}
+
+absl::Status CheckUtf8(absl::string_view key) {
+  if (IsUtf8(key)) return absl::OkStatus();
+  return Error(EILSEQ, absl::StrCat("the store's keys are UTF-8, which ", Shown(key),
+                                    " is not; give it another name"));
 }
 
 bool IsValidName(absl::string_view name) {

@@ -31,6 +31,9 @@ absl::StatusOr<PathSteps> SplitPath(absl::string_view path);
 // ENAMETOOLONG over 1,024 bytes.
 absl::Status CheckKeyLength(absl::string_view key);
 
+// EILSEQ where it is not UTF-8.
+absl::Status CheckUtf8(absl::string_view key);
+
 // Can be a component: not empty, not "." or "..", at most 255 bytes, without '/' and NUL.
 bool IsValidName(absl::string_view name);
 

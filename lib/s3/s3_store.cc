@@ -96,7 +96,8 @@ absl::StatusOr<std::unique_ptr<S3Store>> S3Store::Create(const S3StoreOptions& o
   if (options.retry.max_attempts < 1) return Error(EINVAL, "at least one attempt is needed");
   S3SenderOptions sender{std::move(endpoint), options.retry, TransportOf(options),
                          std::move(credentials), options.clock};
-  const Capabilities capabilities = options.capabilities.value_or(profile.capabilities);
+  Capabilities capabilities = options.capabilities.value_or(profile.capabilities);
+  capabilities.utf8_keys = true;
   return std::unique_ptr<S3Store>(new S3Store(std::move(sender), profile, capabilities));
 }
 

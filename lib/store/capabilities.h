@@ -19,6 +19,7 @@ struct Capabilities {
   bool part_copy = true;             // UploadPartCopy
   bool equal_parts = false;          // all parts but the last must have one size
   bool strong_etags = true;          // writes and listings name versions that compare
+  bool utf8_keys = false;            // others are refused
 
   uint64_t largest_copy = uint64_t{5} << 30;   // one CopyObject or UploadPartCopy
   uint64_t largest_put = uint64_t{5} << 30;    // one PUT

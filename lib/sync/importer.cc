@@ -330,9 +330,8 @@ absl::Status Importer::FillDirectory(const CallContext& call, const InodePtr& di
   uint64_t epoch;
   {
     absl::MutexLock lock(&directory->mu);
-    if (directory->full && (directory->directory->local || Recent(directory->validated_ns))) {
-      return absl::OkStatus();
-    }
+    const bool settled = directory->directory->local || directory->removed;
+    if (directory->full && (settled || Recent(directory->validated_ns))) return absl::OkStatus();
     local = local || directory->directory->local;
     epoch = directory->epoch;
   }

@@ -95,6 +95,7 @@ class Importer {
   void NoteRemoved(const InodePtr& directory, absl::string_view name);
 
   const ImportPolicy& policy() const { return policy_; }
+  bool utf8_keys() const { return store_->capabilities().utf8_keys; }
 
  private:
   enum class Known : uint8_t { kAnswer, kAsk, kGone };

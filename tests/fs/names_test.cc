@@ -66,6 +66,77 @@ TEST_F(NamesTest, N1ADirectoryThatWasFoundGoneCanBeMadeAgain) {
   EXPECT_EQ(ErrnoOf(host_.WriteFile("d/g", "")), ENOENT);
 }
 
+// [N5]
+TEST_F(NamesTest, N5NamesThatAreNoUtf8WhereTheStoreTakesNoOthers) {
+  EXPECT_TRUE(host_.WriteFile("\xff", "").ok());
+  Capabilities can = Bucket::SmallParts();
+  can.utf8_keys = true;
+  Bucket bucket(can);
+  Host host(bucket);
+  EXPECT_EQ(ErrnoOf(host.TryOpen("\xff", kOpenWrite | kOpenCreate | kOpenExclusive)), EILSEQ);
+  EXPECT_EQ(ErrnoOf(host.MakeDirectory("caf\xe9")), EILSEQ);
+  EXPECT_EQ(ErrnoOf(host.Stat("caf\xe9/f").status()), EILSEQ);
+  EXPECT_TRUE(host.MakeDirectory("caf\xc3\xa9").ok());
+  EXPECT_EQ(host.Requests(), "LIST , PUT caf\xc3\xa9/");
+}
+
+// [N3] Found by open(2) of /proc/self/fd/N.
+TEST_F(NamesTest, N3WhatWasRemovedHereCanBeOpenedAgainByItsHandles) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  ASSERT_TRUE(host_.Unlink(kFile).ok());
+  ASSERT_TRUE(host_.WriteFile(kFile, "another").ok());
+  auto again = host_.fs().Open(CallContext(), handle.get(), "", kOpenRead | kOpenWrite, 0);
+  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_TRUE(host_.Write(**again, 0, "B").ok());
+  EXPECT_EQ(host_.Read(*handle), "Bytes");
+  EXPECT_TRUE(host_.Close(*std::move(again)).ok());
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "another");
+}
+
+// [C5] But what others removed is gone to a new open.
+TEST_F(NamesTest, C5WhatOthersRemovedCannotBeOpenedAgain) {
+  bucket_.Put(kFile, "bytes");
+  std::unique_ptr<Handle> handle = host_.Open(kFile);
+  bucket_.Delete(kFile);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(ErrnoOf(host_.fs().Open(CallContext(), handle.get(), "", kOpenRead, 0).status()),
+              ESTALE);
+  }
+  EXPECT_EQ(host_.Read(*handle), "bytes");
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
+// [N7] Found by fstat(2) of a directory that was removed while it was open.
+TEST_F(NamesTest, N7ADirectoryThatIsGoneKeepsItsAttributes) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  ASSERT_TRUE(host_.Chmod("d", 0700).ok());
+  std::unique_ptr<Handle> handle = host_.Open("d", kOpenDirectory);
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(other_.MakeDirectory("d").ok());
+  const auto info = host_.fs().Stat(CallContext(), handle.get(), "", true, kInfoNeedsHead);
+  EXPECT_EQ(info->attributes.mode, 0700u);
+  EXPECT_EQ(info->nlink, 0u);
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+}
+
+// [N7] Found by "> stamp", which make(1) counts on.
+TEST_F(NamesTest, N7EmptyingAnEmptyFileModifiesIt) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "").ok());
+  const int64_t before = host_.Stat(kFile)->attributes.mtime_ns;
+  for (const bool by_open : {true, false}) {
+    clock_.Advance(absl::Seconds(10));
+    std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite | (by_open ? kOpenTruncate : 0u));
+    ASSERT_TRUE(host_.Truncate(*handle, 0).ok());
+    EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+    EXPECT_EQ(host_.Stat(kFile)->attributes.mtime_ns, clock_.WallNanos());
+    EXPECT_EQ(other_.Stat(kFile)->attributes.mtime_ns, clock_.WallNanos());
+  }
+  EXPECT_LT(before, clock_.WallNanos());
+}
+
 // [C5] Found by the model: an emptied directory goes, and what a handle has open there with it.
 TEST_F(NamesTest, C5AFileThatOthersRemovedGoesWithItsDirectory) {
   ASSERT_TRUE(host_.MakeDirectory("d").ok());
@@ -343,6 +414,23 @@ TEST_F(NamesTest, N6CookiesCanBeReturnedTo) {
   const auto by_name = host_.fs().ReadDirectory(CallContext(), *root, 4, 0, "01000", 0);
   EXPECT_EQ(by_name->at(0).name, "01001");
   EXPECT_EQ(read(1, all[3].cookie)->at(0).name, all[4].name);
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
+// [N6] Found by rewinddir(3).
+TEST_F(NamesTest, N6AnEmptyDirectoryReadAgainFromItsStartShowsWhatIsThereByNow) {
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  auto names = [&] {
+    Names names;
+    const auto entries = host_.fs().ReadDirectory(CallContext(), *root, 9, 0, std::nullopt, 0);
+    for (const DirectoryEntry& entry : entries.value()) names.push_back(entry.name);
+    return names;
+  };
+  EXPECT_EQ(names(), Names());
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  std::unique_ptr<Handle> staged = host_.Create("f");
+  EXPECT_EQ(names(), (Names{"d", "f"}));
+  EXPECT_TRUE(host_.Close(std::move(staged)).ok());
   EXPECT_TRUE(host_.Close(std::move(root)).ok());
 }
 

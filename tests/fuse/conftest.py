@@ -2,6 +2,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -58,6 +59,15 @@ class Server:
         self.process.stdout.close()
 
 
+def objects_of(directory):
+    """The keys and sizes of the objects that a tree of files, directories and symlinks is."""
+    found = subprocess.run(["find", directory, "-mindepth", "1", "-printf", r"%y %s %P\0"],
+                           check=True, capture_output=True, text=True).stdout
+    entries = (entry.split(" ", 2) for entry in found.split("\0") if entry)
+    return dict((name + "/", 0) if kind == "d" else (name, int(size))
+                for kind, size, name in entries)
+
+
 @pytest.fixture(scope="session")
 def server():
     running = Server()
@@ -71,6 +81,7 @@ class Mount:
     def __init__(self, server, path, prefix):
         self.server, self.path, self.prefix = server, path, prefix
         self.process = self.stderr = None
+        self.log = path.with_name(path.name + ".log")
         path.mkdir()
 
     def start(self, *options):
@@ -78,10 +89,10 @@ class Mount:
                    "secret_key=S", *options]
         command = [os.environ["S3FILES_FUSE"], f"s3://bucket/{self.prefix}", str(self.path), "-f",
                    *(word for option in options for word in ("-o", option))]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
+        with open(self.log, "wb") as log:  # a pipe that nobody reads would block it in the end
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         said = self.process.stdout.readline()
-        assert said == "mounted\n", self.process.communicate(timeout=_LONG)[1]
+        assert said == "mounted\n", self.log.read_text()
 
     def stop(self, by_signal=False):
         """Unmounts, and returns how the program ended; what it said is in `stderr`."""
@@ -89,7 +100,8 @@ class Mount:
             self.process.terminate()
         else:
             subprocess.run(["fusermount3", "-u", self.path], check=True)
-        self.stderr = self.process.communicate(timeout=_LONG)[1]
+        self.process.communicate(timeout=_LONG)
+        self.stderr = self.log.read_text()
         status, self.process = self.process.returncode, None
         return status
 
@@ -110,6 +122,17 @@ class Mount:
             Bucket="bucket", Prefix=self.prefix + "/")
         return {entry["Key"][len(self.prefix) + 1:]: entry["Size"]
                 for page in pages for entry in page.get("Contents", [])}
+
+    def listed_by_awscli(self):
+        """What keys() says, as told by another client."""
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "K", "AWS_SECRET_ACCESS_KEY": "S",
+                       "AWS_DEFAULT_REGION": "us-east-1"}
+        url = f"s3://bucket/{self.prefix}/"
+        listed = subprocess.run(
+            ["aws", "--endpoint-url", self.server.endpoint, "s3", "ls", "--recursive", url],
+            env=environment, check=True, capture_output=True, text=True, timeout=_LONG).stdout
+        lines = (re.fullmatch(r"\S+ \S+ +(\d+) (.*)", line) for line in listed.splitlines())
+        return {line[2].removeprefix(self.prefix + "/"): int(line[1]) for line in lines}
 
     def put(self, name, body):
         """What another host does."""

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from conftest import Mount, Server, objects_of
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -45,10 +47,16 @@ def test_git_clone(mount):
     mount.run("git", "clone", "--quiet", str(ROOT), "clone", env=trust)
     assert mount.run("git", "-C", "clone", "status", "--porcelain", env=trust) == ""
     mount.run("git", "-C", "clone", "fsck", "--strict", env=trust)
-    mount.remount()
+
+    def remount():
+        expected = objects_of(mount.path)
+        mount.remount()
+        assert mount.listed_by_awscli() == expected
+    remount()
     assert mount.run("git", "-C", "clone", "status", "--porcelain", env=trust) == ""
     mount.run("git", "-C", "clone", "gc", "--quiet", env=trust)
     mount.run("git", "-C", "clone", "fsck", "--strict", env=trust)
+    remount()
 
 
 def test_make(mount):
@@ -137,7 +145,6 @@ def test_unmounting_commits(mount, by_signal):
 
 
 def test_what_cannot_be_committed_is_told(tmp_path):
-    from conftest import Mount, Server
     server = Server()
     mount = Mount(server, tmp_path / "mnt", "told")
     mount.start("commit_delay=1h", "timeout=1s")

@@ -119,6 +119,33 @@ def test_open_files_outlive_their_names(mount):
     assert mount.keys() == {"file": 7}
 
 
+def test_open_files_without_a_name_can_be_opened_again(mount):
+    path = mount.path / "file"
+    with open(path, "w+b", buffering=0) as file:
+        file.write(b"bytes")
+        os.fsync(file.fileno())
+        path.unlink()
+        path.write_bytes(b"another")
+        with open(f"/proc/self/fd/{file.fileno()}", "r+b", buffering=0) as again:
+            assert again.read() == b"bytes"
+            again.write(b" and more")
+        assert os.pread(file.fileno(), 20, 0) == b"bytes and more"
+        open(f"/proc/self/fd/{file.fileno()}", "wb").close()
+        assert os.fstat(file.fileno()).st_size == 0
+    assert path.read_bytes() == b"another"
+
+
+def test_emptying_an_empty_file_modifies_it(mount):
+    path = mount.path / "stamp"
+    path.write_bytes(b"")
+    mount.remount()
+    before = path.stat().st_mtime_ns
+    mount.run("sh", "-c", "> stamp")
+    assert path.stat().st_mtime_ns > before
+    mount.remount()
+    assert path.stat().st_mtime_ns > before
+
+
 def test_created_for_reading_only(mount):
     descriptor = os.open(mount.path / "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with refused(errno.EBADF):
@@ -253,6 +280,20 @@ def test_large_directory(mount):
         kept += [entry.name for entry in entries]
     assert [name for name in kept if name != names[-1]] == names[1:-1:2]
     assert sorted(os.listdir(directory)) == names[1:-1:2]
+
+
+def test_an_empty_directory_is_rewound(mount):
+    (mount.path / "directory").mkdir()
+    program = ("opendir my $dir, 'directory'; my @none = readdir $dir; mkdir 'directory/new'; "
+               "rewinddir $dir; print join ' ', sort readdir $dir")
+    assert mount.run("perl", "-e", program) == ". .. new"
+
+
+def test_names_are_utf8(mount):
+    (mount.path / "caf\u00e9").write_bytes(b"")
+    for call in (os.stat, os.mkdir, lambda path: os.open(path, os.O_CREAT | os.O_WRONLY)):
+        with refused(errno.EILSEQ):
+            call(os.fsencode(mount.path) + b"/caf\xe9")
 
 
 # Attributes

@@ -56,6 +56,19 @@ TEST(SplitPath, ANulIsInvalid) {
   EXPECT_EQ(ErrnoOf(SplitPath(absl::string_view("a\0b", 3)).status()), EINVAL);
 }
 
+TEST(CheckUtf8, TakesWhatStandsForACodePoint) {
+  for (const absl::string_view good :
+       {"", "a/b", "\x01\x7f", "\xc2\x80", "\xc3\xa9", "\xe0\xa0\x80", "\xed\x9f\xbf",
+        "\xef\xbf\xbf", "\xf0\x90\x80\x80", "a\xf4\x8f\xbf\xbfz"}) {
+    EXPECT_TRUE(CheckUtf8(good).ok()) << good;
+  }
+  for (const absl::string_view bad :
+       {"\x80", "a\xff", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x9f\xbf", "\xe2\x82",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"}) {
+    EXPECT_EQ(ErrnoOf(CheckUtf8(bad)), EILSEQ) << bad;
+  }
+}
+
 TEST(CheckKeyLength, RefusesWhatNoStoreTakes) {
   EXPECT_EQ(ErrnoOf(CheckKeyLength(std::string(1025, 'k'))), ENAMETOOLONG);
   EXPECT_TRUE(CheckKeyLength(std::string(1024, 'k')).ok());

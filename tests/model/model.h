@@ -462,8 +462,10 @@ class World {
         Show(c, file, Now(path));
       }
     };
+    // Nothing is written where the object carries just that already.
+    const bool same = state->meta.mtime && state->meta == Now(path)->meta;
     try {
-      luck->Writes({Op::kCopy}, [&] { Set(c, path, state); });
+      if (!same) luck->Writes({Op::kCopy}, [&] { Set(c, path, state); });
     } catch (const Interrupted&) {
       if (File* file = Named(c, path); file != nullptr && IdOf(path) != id) {
         file->unsure = true;
@@ -522,6 +524,15 @@ class World {
     file.meta.mtime = now;
     file.change.mtime.reset();
     file.early |= ContentOf(c, file).bytes().size() >= 2 * kPartSize;
+    file.stagers.insert(handle.id);
+  }
+  // Where it was empty before, its time alone is staged.
+  void NoteTruncated(int c, OpenHandle& handle) {
+    if (clients[c].contents[handle.content].staged) return NoteStaged(c, handle);
+    File& file = clients[c].files[handle.file];
+    handle.has_staged = true;
+    if (!file.named) return;
+    file.meta.mtime = file.change.mtime = now;
     file.stagers.insert(handle.id);
   }
   // The store has told which version the key has.

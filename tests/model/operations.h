@@ -176,8 +176,11 @@ class Expectation {
     client_.handles.push_back({++w_.made, client_.names[path], file.content, flags, false});
     Content& content = w_.ContentOf(c_, file);
     if (writes && (flags & kOpenTruncate) != 0 && !content.bytes().empty()) content.staged = "";
-    const bool stages = !state || ((flags & kOpenTruncate) != 0 && content.staged.has_value());
-    if (stages) w_.NoteStaged(c_, client_.handles.back());
+    if (!state) {
+      w_.NoteStaged(c_, client_.handles.back());
+    } else if ((flags & kOpenTruncate) != 0) {
+      w_.NoteTruncated(c_, client_.handles.back());
+    }
     return 0;
   }
 
@@ -203,13 +206,18 @@ class Expectation {
     if ((handle.flags & kOpenWrite) == 0) return EBADF;
     Content& content = client_.contents[handle.content];
     std::string bytes = content.bytes();
-    if (step_.what == Do::kTruncate && step_.offset == bytes.size()) return 0;
+    const bool same_size = step_.what == Do::kTruncate && step_.offset == bytes.size();
+    if (same_size && !bytes.empty()) return 0;
     if (content.retired) return ESTALE;
     File& file = FileOf(handle);
     // Attributes that go with the bytes are those that were seen last, and that may be a while ago.
     if (!content.staged && file.change.empty() && file.named) {
       const State state = w_.KnownMeta(c_, file.path, content.base->version);
       if (state) file.meta = state->meta;
+    }
+    if (same_size) {
+      w_.NoteTruncated(c_, handle);
+      return 0;
     }
     if (step_.what == Do::kTruncate) {
       bytes.resize(step_.offset);

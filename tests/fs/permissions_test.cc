@@ -31,6 +31,7 @@ TEST(Permissions, TheFirstClassThatFitsCounts) {
   EXPECT_TRUE(CheckAccess(As(3, 2), file, kMayRead | kMayWrite | kMayExecute, "f").ok());
   EXPECT_TRUE(CheckAccess(As(3, 9, {5, 2}), file, kMayWrite, "f").ok());
   EXPECT_EQ(ErrnoOf(CheckAccess(As(3, 9), file, kMayRead, "f")), EACCES);
+  EXPECT_EQ(ErrnoOf(CheckAccess(As(3, 2), Owned(1, 2, 0707), kMayRead, "f")), EACCES);
   EXPECT_TRUE(CheckAccess(CallContext(), Owned(1, 2, 0), 7, "f").ok()) << "nobody in particular";
 }
 

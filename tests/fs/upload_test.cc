@@ -391,5 +391,27 @@ TEST(MemoryTest, M2WithoutSpillingAWriteThatFindsNoRoomFailsAtOnceAndReadsGoOn) 
   EXPECT_TRUE(bucket.Get(kFile) == bytes);
 }
 
+// [M2] A commit takes room for what it resends and is not staged, or fails; it never sends less.
+TEST(MemoryTest, M2ACommitThatFindsNoRoomForWhatItResendsKeepsTheFileStaged) {
+  Bucket bucket;
+  std::string bytes = Noise(kBlockSize);
+  bucket.Put(kFile, bytes);
+  FileSystemOptions options = Host::Options();
+  options.memory = 16 * kBlockSize;
+  options.spill_dir = "";
+  Host host(bucket, options);
+  std::unique_ptr<Handle> handle = host.Open(kFile, kReadWrite);
+  ASSERT_TRUE(host.Write(*handle, 5, "new").ok());
+  std::unique_ptr<Handle> full = host.Create("full");
+  ASSERT_TRUE(host.Write(*full, 0, Noise(7 * kBlockSize, 2)).ok());
+  EXPECT_EQ(ErrnoOf(host.Sync(*handle)), ENOSPC);
+  EXPECT_TRUE(bucket.Get(kFile) == bytes);
+  EXPECT_EQ(host.Status(kFile).state, FileSystem::State::kFailed);
+  ASSERT_TRUE(host.Abandon(std::move(full)).ok());
+  EXPECT_TRUE(host.Close(std::move(handle)).ok());
+  bytes.replace(5, 3, "new");
+  EXPECT_TRUE(bucket.Get(kFile) == bytes);
+}
+
 }  // namespace
 }  // namespace s3files

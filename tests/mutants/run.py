@@ -123,7 +123,7 @@ def try_mutant(mutant, timeout):
     start = time.monotonic()
     before = {name: (SOURCE / name).read_bytes() for name in mutant.files}
     try:
-        run(["git", "apply", f"--directory={SOURCE.relative_to(ROOT)}",
+        run(["git", "apply", "-p1", f"--directory={SOURCE.relative_to(ROOT)}",
              mutant.patch], f"{mutant.patch.name} does not apply")
         build({binary for binary, _ in mutant.tests})
         outcomes = [(binary, test, *passes(binary, test, timeout)) for binary, test in mutant.tests]

@@ -423,6 +423,15 @@ TEST_F(AttributeChangeTest, N8OfADirectoryWithoutMarkerItCostsOneHeadAndOnePut) 
   EXPECT_EQ(host_.Requests(), "HEAD d/, PUT d/");
 }
 
+// [N8]
+TEST_F(AttributeChangeTest, N8OfADirectoryItDoesNotWaitForTheDelay) {
+  bucket_.Put("d/f", "bytes");
+  Host host(bucket_, Delayed());
+  ASSERT_TRUE(host.Chmod("d", 0700).ok());
+  EXPECT_EQ(other_.Stat("d")->attributes.mode, 0700u);
+  EXPECT_EQ(host.fs().GetStats().staged_files, 0u);
+}
+
 // [W5]
 TEST_F(AttributeChangeTest, W5WhatAWriterSetsIsAbandonedWithIt) {
   ASSERT_TRUE(host_.WriteFile(kFile, "bytes").ok());

@@ -156,6 +156,7 @@ def main():
     copy_sources()
     configure()
     tests = sorted({test for mutant in mutants for test in mutant.tests})
+    print(f"building the tests of {len(mutants)} mutants in {BUILD.relative_to(ROOT)}", flush=True)
     build({binary for binary, _ in tests})
     for binary, test in tests:
         passed, how = passes(binary, test, options.timeout)

@@ -319,6 +319,19 @@ TEST_F(CommitTest, W5AbandonLeavesWhatAClosedHandleStaged) {
   EXPECT_EQ(bucket_.Get(kFile), "closed!");
 }
 
+// [W5]
+TEST_F(CommitTest, W5AbandonLeavesTheFileToItsOtherHandles) {
+  bucket_.Put(kFile, "committed");
+  std::unique_ptr<Handle> abandoned = here_.Open(kFile, kReadWrite);
+  std::unique_ptr<Handle> other = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Write(*abandoned, 0, "half").ok());
+  EXPECT_TRUE(here_.Abandon(std::move(abandoned)).ok());
+  EXPECT_EQ(here_.Read(*other), "committed");
+  ASSERT_TRUE(here_.Append(*other, "!").ok());
+  EXPECT_TRUE(here_.Close(std::move(other)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "committed!");
+}
+
 // [W6]
 TEST_F(CommitTest, W6ClosingOneWriterCommitsTheOthersBytes) {
   std::unique_ptr<Handle> first = here_.Create(kFile);

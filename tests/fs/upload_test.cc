@@ -88,6 +88,18 @@ TEST_F(UploadTest, W7AFileThatIsCutOffAgain) {
   ExpectNothingLeft();
 }
 
+// [W7] Parts that were uploaded of what is cut off now are not the bytes of the file any more.
+TEST_F(UploadTest, W7WhatIsCutOffAndGrownAgainIsZero) {
+  std::unique_ptr<Handle> handle = WriteEarly(6, bytes_);
+  ASSERT_TRUE(host_.Truncate(*handle, 2 * kPart + 5).ok());
+  ASSERT_TRUE(host_.Truncate(*handle, 6 * kPart).ok());
+  const std::string expected = bytes_.substr(0, 2 * kPart + 5) + std::string(4 * kPart - 5, '\0');
+  EXPECT_TRUE(host_.Read(*handle) == expected);
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_TRUE(bucket_.Get(kFile) == expected);
+  ExpectNothingLeft();
+}
+
 // [W7]
 TEST_F(UploadTest, W7TruncatedByAnotherOpenAndRewritten) {
   std::unique_ptr<Handle> first = WriteEarly(6, bytes_);

@@ -40,6 +40,7 @@ TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
   EXPECT_EQ(other_.Stat("d")->attributes.type, FileType::kDirectory);
 
   EXPECT_EQ(ErrnoOf(host_.WriteFile("none/f", "")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("none/f", kOpenWrite | kOpenCreate)), ENOENT) << "not by a listing";
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("none/d")), ENOENT);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("d")), EEXIST);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("a")), EEXIST);

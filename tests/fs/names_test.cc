@@ -40,7 +40,8 @@ TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
   EXPECT_EQ(other_.Stat("d")->attributes.type, FileType::kDirectory);
 
   EXPECT_EQ(ErrnoOf(host_.WriteFile("none/f", "")), ENOENT);
-  EXPECT_EQ(ErrnoOf(host_.TryOpen("none/f", kOpenWrite | kOpenCreate)), ENOENT) << "not by a listing";
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("none/f", kOpenWrite | kOpenCreate)), ENOENT)
+      << "not by a listing";
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("none/d")), ENOENT);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("d")), EEXIST);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("a")), EEXIST);
@@ -370,6 +371,31 @@ TEST_F(NamesTest, N6WhatIsCommittedOrRemovedMeanwhileIsSeenOnceAtMost) {
     }
   }
   EXPECT_EQ(names, (Names{"a", "b", "m", "y", "z"}));
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
+// [N6] The iteration knew it as staged before it came to the page that lists it.
+TEST_F(NamesTest, N6AFileThatIsCommittedBeforeItsPageIsListedIsSeenOnce) {
+  Names expected;
+  for (int i = 0; i < 1100; ++i) {
+    expected.push_back(absl::StrFormat("%05d", i));
+    bucket_.Put(expected.back(), "");
+  }
+  std::unique_ptr<Handle> staged = host_.Create("01050-staged");
+  expected.insert(expected.begin() + 1050, "01050-staged");
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  Names names;
+  for (uint64_t cookie = 0;;) {
+    const auto entries =
+        host_.fs().ReadDirectory(CallContext(), *root, 500, cookie, std::nullopt, 0).value();
+    if (entries.empty()) break;
+    for (const DirectoryEntry& entry : entries) names.push_back(entry.name);
+    cookie = entries.back().cookie;
+    if (staged != nullptr) {
+      ASSERT_TRUE(host_.Close(std::move(staged)).ok());
+    }
+  }
+  EXPECT_EQ(names, expected);
   EXPECT_TRUE(host_.Close(std::move(root)).ok());
 }
 

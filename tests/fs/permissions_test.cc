@@ -157,6 +157,18 @@ TEST_F(PermissionsTest, P3NamesNeedTheirDirectoryWritable) {
   EXPECT_EQ(bucket_.Keys(), (std::vector<std::string>{"d/", "d/f"}));
 }
 
+TEST_F(PermissionsTest, P3ARenameNeedsBothDirectoriesWritable) {
+  Make("own", 0755, 1000, 1000);
+  Make("theirs", 0755);
+  ASSERT_TRUE(root_.WriteFile("own/f", "bytes").ok());
+  ASSERT_TRUE(root_.WriteFile("theirs/g", "bytes").ok());
+  EXPECT_EQ(ErrnoOf(user_.Rename("own/f", "theirs/f")), EACCES);
+  EXPECT_EQ(ErrnoOf(user_.Rename("own/f", "theirs/g")), EACCES);
+  EXPECT_EQ(ErrnoOf(user_.Rename("theirs/g", "own/g")), EACCES);
+  EXPECT_TRUE(user_.Rename("own/f", "own/g").ok());
+  EXPECT_EQ(bucket_.Keys(), (std::vector<std::string>{"own/", "own/g", "theirs/", "theirs/g"}));
+}
+
 TEST_F(PermissionsTest, P3WhatIsMadeBelongsToTheCaller) {
   Make("d", 02777, 0, 77);
   ASSERT_TRUE(user_.WriteFile("d/f", "bytes").ok());

@@ -11,7 +11,6 @@ where a mutant survives, or cannot be tried.
 """
 import argparse
 import dataclasses
-import os
 import pathlib
 import re
 import subprocess
@@ -84,8 +83,9 @@ def copy_sources():
             path.unlink()
 
 
-def run(command, what):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def run(command, what, where=ROOT):
+    done = subprocess.run(command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
     if done.returncode != 0:
         raise Wrong(f"{what}:\n{done.stdout[-4000:]}")
 
@@ -94,10 +94,9 @@ def configure():
     """As the preset `dev`, warnings are errors; what the tests do not need is left out."""
     if (BUILD / "build.ninja").exists():
         return
-    os.chdir(SOURCE)
     run(["cmake", "--preset", "dev", "-S", SOURCE, "-B", BUILD, "-DCMAKE_CXX_FLAGS_DEBUG=-O0",
          "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DCMAKE_UNITY_BUILD=OFF", "-DS3FILES_BENCH=OFF",
-         "-DS3FILES_EXAMPLES=OFF"], "cmake")
+         "-DS3FILES_EXAMPLES=OFF"], "cmake", SOURCE)
 
 
 def build(binaries):
@@ -106,7 +105,7 @@ def build(binaries):
 
 def passes(binary, test, timeout):
     """Whether the test passes, and how it fails."""
-    command = [BUILD / "bin" / binary, f"--gtest_filter={test}", "--gtest_brief=0"]
+    command = [BUILD / "bin" / binary, f"--gtest_filter={test}"]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=timeout, errors="replace")
@@ -146,7 +145,6 @@ def main():
                         help="of this guarantee (C1), or this one (C1-writers); may be repeated")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for a test (60)")
     options = parser.parse_args()
-    os.chdir(ROOT)
     start = time.monotonic()
     mutants = read_mutants()
     if options.only:

@@ -160,7 +160,8 @@ TEST_F(DelayTest, D2FailuresAreRetriedAfterASecondAndThenHalfAsOften) {
     EXPECT_EQ(host.Status(kFile).attempts, ++attempts) << seconds;
   }
   clock_.Advance(absl::Seconds(60));
-  AwaitCommit(kFile);
+  AwaitTurn(host, 1);
+  EXPECT_EQ(bucket_.Get(kFile), "bytes");
 }
 
 // [D2] Names of committed files change at once, whatever the delay.

@@ -21,6 +21,14 @@ absl::Status NoSuchCookie(uint64_t cookie) {
 
 }  // namespace
 
+struct DirectoryStream::PageAhead {
+  absl::Mutex mu;  // leaf
+  absl::CondVar changed;
+  bool begun ABSL_GUARDED_BY(mu) = false;  // by whoever comes first: a thread, or the reader
+  bool over ABSL_GUARDED_BY(mu) = false;
+  absl::StatusOr<std::optional<ListPage>> page ABSL_GUARDED_BY(mu) = std::nullopt;
+};
+
 absl::StatusOr<std::vector<DirectoryEntry>> DirectoryStream::Read(
     const CallContext& call, size_t most, uint64_t cookie,
     const std::optional<std::string>& after_name, uint32_t mask) {
@@ -133,10 +141,7 @@ absl::StatusOr<bool> DirectoryStream::NextListed(const CallContext& call) {
     }
     ReportSkipped();
     if (at.last_page) return false;
-    S3FILES_ASSIGN_OR_RETURN(
-        std::optional<ListPage> page,
-        parts_.importer->ListPageOf(call, directory_, at.prefix,
-                                    at.token.empty() ? at.start_after : "", at.token));
+    S3FILES_ASSIGN_OR_RETURN(std::optional<ListPage> page, NextPage(call));
     if (!page) {  // from the last name on, where the store has the directory now
       Restart(at.cookie, at.filter ? std::optional<std::string>(at.after) : std::nullopt);
       continue;
@@ -146,8 +151,47 @@ absl::StatusOr<bool> DirectoryStream::NextListed(const CallContext& call) {
     if (at.token.empty()) {
       at.last_page = true;
       at.merger.Finish();
+    } else if (++at.pages > 1) {  // most iterations end, or are given up, with the first page
+      AskAhead();
     }
   }
+}
+
+absl::StatusOr<std::optional<ListPage>> DirectoryStream::NextPage(const CallContext& call) {
+  Position& at = position_;
+  if (const std::shared_ptr<PageAhead> ahead = at.ahead) {
+    absl::MutexLock lock(&ahead->mu);
+    if (ahead->begun) {
+      S3FILES_RETURN_IF_ERROR(
+          WaitUntil(call, ahead->mu, ahead->changed, "waiting for a page of a directory", [&] {
+            ahead->mu.AssertHeld();
+            return ahead->over;
+          }));
+    }
+    ahead->begun = true;
+    at.ahead = nullptr;
+    // That it failed then is nobody's concern: now it is asked for.
+    if (ahead->over && ahead->page.ok()) return *std::move(ahead->page);
+  }
+  return parts_.importer->ListPageOf(call, directory_, at.prefix,
+                                     at.token.empty() ? at.start_after : "", at.token);
+}
+
+void DirectoryStream::AskAhead() {
+  position_.ahead = std::make_shared<PageAhead>();
+  parts_.executor->Submit([importer = parts_.importer, directory = directory_,
+                           prefix = position_.prefix, token = position_.token,
+                           ahead = position_.ahead] {
+    {
+      absl::MutexLock lock(&ahead->mu);
+      if (std::exchange(ahead->begun, true)) return;
+    }
+    auto page = importer->ListPageOf(CallContext(), directory, prefix, "", token);
+    absl::MutexLock lock(&ahead->mu);
+    ahead->page = std::move(page);
+    ahead->over = true;
+    ahead->changed.SignalAll();
+  });
 }
 
 absl::StatusOr<bool> DirectoryStream::Next(const CallContext& call, ListedEntry* entry,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,6 +51,8 @@ class DirectoryStream {
                                                    uint32_t mask);
 
  private:
+  // A page that is asked for while the one before it is being read.
+  struct PageAhead;
   // Where an iteration stands. Owned by whoever has taken its turn.
   struct Position {
     uint64_t cookie = 0;  // of the entry given last
@@ -58,6 +61,8 @@ class DirectoryStream {
     std::string prefix;       // of the keys in the store; a rename may change it
     std::string start_after;  // of the first page
     std::string token;
+    uint64_t pages = 0;
+    std::shared_ptr<PageAhead> ahead;  // of `token`; null: not asked for yet
     bool last_page = false;
     bool local_only = false;
     ListingMerger merger;
@@ -74,6 +79,8 @@ class DirectoryStream {
   // The next entry's name and what the listing says of it; false at the end.
   absl::StatusOr<bool> Next(const CallContext& call, ListedEntry* entry, bool* local);
   absl::StatusOr<bool> NextListed(const CallContext& call);
+  absl::StatusOr<std::optional<ListPage>> NextPage(const CallContext& call);
+  void AskAhead();
   void ReportSkipped();
   DirectoryEntry EntryFor(const ListedEntry& listed, bool local);
   absl::Status Fill(const CallContext& call, std::vector<DirectoryEntry>& entries);

@@ -167,7 +167,11 @@ absl::Status FileSystem::Revalidate(const CallContext& call, const InodePtr& ino
 
 // What is known here of the place, without asking the store.
 InodePtr FileSystem::Recall(const Place& place) const {
-  return place.inode != nullptr ? place.inode : names_.Child(place.directory, place.name);
+  if (place.inode != nullptr) return place.inode;
+  InodePtr inode = names_.Child(place.directory, place.name);
+  if (inode == nullptr) return nullptr;
+  absl::MutexLock lock(&inode->mu);
+  return inode->removed ? nullptr : inode;  // about to lose its name
 }
 
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Open(const CallContext& call, const Handle* at,
@@ -287,10 +291,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
                                                            uint32_t mode) {
   S3FILES_ASSIGN_OR_RETURN(const Attributes above, CheckMake(call, place.directory));
   const InodePtr inode = names_.Bind(place.directory, place.name, FileType::kFile);
-  if (!names_.IsAttached(inode)) {
-    names_.Unbind(inode);  // or it and its directory, which is gone, would hold each other
-    return NameChanged();
-  }
+  if (!names_.IsAttached(inode)) return NameChanged();
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.

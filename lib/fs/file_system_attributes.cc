@@ -67,7 +67,8 @@ absl::Status FileSystem::CheckOpen(const CallContext& call, const InodePtr& inod
 absl::StatusOr<FileInfo> FileSystem::Stat(const CallContext& call, const Handle* at,
                                           absl::string_view path, bool follow, uint32_t mask) {
   return AtPlace(call, at, path, [&](Place& place) -> absl::StatusOr<FileInfo> {
-    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent, follow));
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                             Find(call, place, Freshness::kRemembered, follow));
     if (inode->type == FileType::kDirectory && (mask & kInfoNeedsHead) != 0) {
       S3FILES_RETURN_IF_ERROR(importer_.FillDirectory(call, inode));
     }
@@ -142,7 +143,8 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
 absl::Status FileSystem::Access(const CallContext& call, const Handle* at, absl::string_view path,
                                 bool follow, uint32_t want) {
   return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode, Find(call, place, Freshness::kRecent, follow));
+    S3FILES_ASSIGN_OR_RETURN(const InodePtr inode,
+                             Find(call, place, Freshness::kRemembered, follow));
     if ((want & kMayWrite) != 0) S3FILES_RETURN_IF_ERROR(CheckChangeable());
     S3FILES_ASSIGN_OR_RETURN(const Attributes attributes, CheckedAttributes(call, inode));
     return CheckAccess(call, attributes, want, names_.PathOf(inode));

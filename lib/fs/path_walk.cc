@@ -54,6 +54,9 @@ absl::StatusOr<Place> PathWalk::Resolve(const CallContext& call, const InodePtr&
     return Error(ENOTDIR, absl::StrCat("/", names_->PathOf(start), " is not a directory"));
   }
   const InodePtr from = place.directory;
+  if (!names_->IsAttached(from)) {
+    return Error(ENOENT, absl::StrCat("the directory /", names_->PathOf(from), " was removed"));
+  }
   for (int rounds = 0;; ++rounds) {
     Steps steps;
     steps.left.assign(split.steps.begin(), split.steps.end());

@@ -40,6 +40,10 @@ struct DirectoryState {
     int64_t at_ns = 0;
   };
   std::optional<Listing> listing;
+  // Names that were asked for when nothing had them, and when that was; at most kMostAbsent.
+  static constexpr size_t kMostAbsent = 10'000;
+  absl::flat_hash_map<std::string, int64_t> absent;
+  uint64_t made = 0;           // counts names that were made here: what was asked for before is old
   bool being_listed = false;   // one thread lists, others wait for Inode::changed
   uint64_t lookups = 0;        // absences asked for since the last listing
   uint64_t listing_pages = 1;  // what a complete listing is believed to cost
@@ -66,6 +70,8 @@ struct Inode {
   InodePtr parent;  // null: the root, or not in the tree (any more)
   std::string name;
   absl::flat_hash_map<std::string, InodePtr> children;
+  // A path leads to it. What is not attached has no children: they would hold each other for ever.
+  bool attached = false;
 
   mutable absl::Mutex mu;  // after the lock of Names, before a content's
   absl::CondVar changed;   // signalled when `busy`, `being_listed` or a write here ends

@@ -49,6 +49,7 @@ size_t Untie(Inode& directory) {
   size_t untied = directory.children.size();
   for (auto& [name, child] : directory.children) untied += Untie(*child);
   directory.children.clear();
+  directory.attached = false;
   return untied;
 }
 
@@ -62,6 +63,7 @@ Names::Names(std::string prefix, size_t limit)
   lost_ = std::make_shared<Inode>(kLostIno, 0, FileType::kDirectory);
   lost_->parent = root_;
   lost_->name = kLostAndFound;
+  root_->attached = lost_->attached = true;
   absl::MutexLock lock(&lost_->mu);
   lost_->directory.local = true;
 }
@@ -128,19 +130,24 @@ InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType
   if (count_ >= trim_at_) Trim();
   const auto [ino, generation] = IdLocked(PlaceOf(*directory, name));
   auto inode = std::make_shared<Inode>(ino, generation, type);
+  BindLocked(inode, directory, name);
+  return inode;
+}
+
+void Names::BindLocked(const InodePtr& inode, const InodePtr& directory, absl::string_view name) {
   inode->parent = directory;
   inode->name = std::string(name);
+  inode->attached = directory->attached;
+  if (!inode->attached) return;
   directory->children.emplace(inode->name, inode);
   ++count_;
-  return inode;
 }
 
 void Names::UnbindLocked(Inode& inode) {
   // Its parent and name stay, so that messages and KeyOf can still tell what it was.
-  if (inode.parent == nullptr) return;
-  auto it = inode.parent->children.find(inode.name);
-  if (it == inode.parent->children.end() || it->second.get() != &inode) return;
+  if (!inode.attached || inode.parent == nullptr) return;
   LeaveLocked(inode);
+  auto it = inode.parent->children.find(inode.name);
   const InodePtr self = std::move(it->second);  // until this returns
   inode.parent->children.erase(it);
   count_ -= 1 + Untie(inode);
@@ -160,20 +167,18 @@ InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::s
     UnbindLocked(*displaced);
   }
   UnbindLocked(*inode);
-  inode->parent = directory;
-  inode->name = std::string(name);
-  directory->children.emplace(inode->name, inode);
+  BindLocked(inode, directory, name);
   SettleLocked(*inode);
-  ++count_;
   return displaced;
 }
 
 void Names::Exchange(const InodePtr& a, const InodePtr& b) {
   absl::MutexLock lock(&mu_);
-  a->parent->children[a->name] = b;
-  b->parent->children[b->name] = a;
+  if (a->attached) a->parent->children[a->name] = b;
+  if (b->attached) b->parent->children[b->name] = a;
   std::swap(a->parent, b->parent);
   std::swap(a->name, b->name);
+  std::swap(a->attached, b->attached);
   SettleLocked(*a);
   SettleLocked(*b);
 }
@@ -223,12 +228,7 @@ bool Names::WithinLocked(const Inode* inode, const Inode* directory) const {
 
 bool Names::IsAttached(const InodePtr& inode) const {
   absl::ReaderMutexLock lock(&mu_);
-  for (const Inode* node = inode.get(); node != root_.get() && node != lost_.get();
-       node = node->parent.get()) {
-    auto it = node->parent->children.find(node->name);
-    if (it == node->parent->children.end() || it->second.get() != node) return false;
-  }
-  return true;
+  return inode->attached;
 }
 
 size_t Names::size() const {

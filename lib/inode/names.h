@@ -50,7 +50,8 @@ class Names {
   // The ino and generation that an inode bound to the name has, or would have.
   std::pair<uint64_t, uint64_t> IdOf(const InodePtr& directory, absl::string_view name) const;
 
-  // A new inode bound to the name, or the one that another thread bound first.
+  // A new inode bound to the name, or the one that another thread bound first. In a directory to
+  // which no path leads (any more) it is bound to nothing: see IsAttached.
   InodePtr Bind(const InodePtr& directory, absl::string_view name, FileType type);
   // The inode keeps what it has but no name; nothing where it has none. Whatever is bound to the name
   // next is another inode, with another generation.
@@ -139,6 +140,8 @@ class Names {
     std::string target;  // of declared ones; of others the directory's key
   };
   std::string PathLocked(const Inode& inode) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void BindLocked(const InodePtr& inode, const InodePtr& directory, absl::string_view name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UnbindLocked(Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::pair<uint64_t, uint64_t> IdLocked(uint64_t place) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void LeaveLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -193,6 +193,7 @@ InodePtr Names::BusyWithin(const InodePtr& directory, const Inode* except) const
 absl::StatusOr<Names::MoveStep> Names::StageMove(const InodePtr& directory, const InodePtr& parent,
                                                  absl::string_view name) {
   absl::MutexLock lock(&mu_);
+  if (!directory->attached || !parent->attached) return Error(EAGAIN, "a directory is gone");
   if (WithinLocked(parent.get(), directory.get())) {
     return Error(EINVAL, absl::StrCat("/", PathLocked(*directory),
                                       " cannot be moved into a directory that it holds"));
@@ -222,9 +223,8 @@ absl::StatusOr<Names::MoveStep> Names::StageMove(const InodePtr& directory, cons
   const InodePtr self = directory;
   LeaveLocked(*directory);
   directory->parent->children.erase(directory->name);
-  directory->parent = parent;
-  directory->name = std::string(name);
-  parent->children.emplace(directory->name, self);
+  --count_;
+  BindLocked(self, parent, name);
   SettleLocked(*directory);
 
   for (auto move = moves_.begin(); move != moves_.end(); ++move) {

@@ -51,9 +51,25 @@ void Importer::NoteFound(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
   DirectoryState& state = directory->directory;
   state.exists_ns = now;
+  state.absent.erase(name);
   if (state.listing && !state.listing->names.contains(name)) {
     state.listing->names.insert(std::string(name));
   }
+}
+
+void Importer::NoteAbsent(const InodePtr& directory, absl::string_view name, uint64_t made) {
+  if (policy_.attribute_timeout_ns == 0) return;
+  const int64_t now = clock_->MonotonicNanos();
+  absl::MutexLock lock(&directory->mu);
+  DirectoryState& state = directory->directory;
+  if (state.made != made) return;
+  if (state.absent.size() >= DirectoryState::kMostAbsent) state.absent.clear();
+  state.absent[name] = now;
+}
+
+bool Importer::KnownAbsent(const DirectoryState& directory, absl::string_view name) const {
+  const auto absent = directory.absent.find(name);
+  return absent != directory.absent.end() && Recent(absent->second);
 }
 
 // The store has nothing of it, whatever was seen before.
@@ -74,8 +90,11 @@ void Importer::NoteMarker(const InodePtr& directory, const std::optional<Stamp>&
 
 void Importer::NoteCreated(const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&directory->mu);
-  if (directory->directory.listing) directory->directory.listing->names.insert(std::string(name));
-  directory->directory.changed_ns = clock_->WallNanos();
+  DirectoryState& state = directory->directory;
+  if (state.listing) state.listing->names.insert(std::string(name));
+  state.absent.erase(name);
+  ++state.made;
+  state.changed_ns = clock_->WallNanos();
 }
 
 void Importer::NoteRemoved(const InodePtr& directory, absl::string_view name) {
@@ -102,8 +121,8 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
       }));
   if (inode->removed) return Known::kGone;
   *epoch = inode->epoch;
-  return freshness == Freshness::kRecent && Recent(inode->validated_ns) ? Known::kAnswer
-                                                                        : Known::kAsk;
+  const bool may_be_old = freshness == Freshness::kRemembered || freshness == Freshness::kRecent;
+  return may_be_old && Recent(inode->validated_ns) ? Known::kAnswer : Known::kAsk;
 }
 
 absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePtr& directory,
@@ -111,9 +130,15 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
                                           Expect expect) {
   while (true) {
     InodePtr known = names_->Child(directory, name);
+    uint64_t made;
     {
       absl::MutexLock lock(&directory->mu);
-      if (directory->directory.local) return known;
+      const DirectoryState& state = directory->directory;
+      if (state.local) return known;
+      made = state.made;
+      if (freshness == Freshness::kRemembered && known == nullptr && KnownAbsent(state, name)) {
+        return InodePtr();
+      }
     }
     if (known == names_->lost_and_found()) return known;
     // A name that is being asked for has an inode, so that a creation, rename or removal of ours
@@ -163,7 +188,10 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     if (!probed) {
       S3FILES_ASSIGN_OR_RETURN(is_directory, ProbeDirectory(call, directory, name, &marker));
     }
-    if (!is_directory) return InodePtr();
+    if (!is_directory) {
+      NoteAbsent(directory, name, made);
+      return InodePtr();
+    }
     InodePtr found = names_->Bind(directory, name, FileType::kDirectory);
     if (found->type != FileType::kDirectory) continue;
     NoteExists(found);
@@ -254,7 +282,8 @@ void Importer::NoteEmpty(const InodePtr& directory) {
   for (const InodePtr& child : names_->Children(directory)) {
     if (child->type == FileType::kDirectory) NoteEmpty(child);
     absl::MutexLock lock(&child->mu);
-    if (child->Staged() || child->type == FileType::kDirectory) continue;
+    // What is being renamed or removed just now is for whoever does it to settle.
+    if (child->Staged() || child->busy || child->type == FileType::kDirectory) continue;
     if (child->content != nullptr && !child->content->RetireUnlessStaged()) continue;
     child->removed = true;
     ++child->epoch;

@@ -29,9 +29,10 @@ struct ImportPolicy {
 
 // How sure an answer must be. Inodes with staged changes are joined, never asked for.
 enum class Freshness : uint8_t {
-  kRecent,     // an answer within the attribute timeout will do
-  kNow,        // ask the store
-  kNowToRead,  // ask, and bring the first bytes with the answer where they are not resident
+  kRemembered,  // an answer within the attribute timeout will do
+  kRecent,      // the same, but that nothing is there is asked for
+  kNow,         // ask the store
+  kNowToRead,   // ask, and bring the first bytes with the answer where they are not resident
 };
 
 // What is asked for first: it costs one request, anything else two.
@@ -115,6 +116,9 @@ class Importer {
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
   void NoteFound(const InodePtr& directory, absl::string_view name);
+  // `made`: the directory's before it was asked for.
+  void NoteAbsent(const InodePtr& directory, absl::string_view name, uint64_t made);
+  bool KnownAbsent(const DirectoryState& directory, absl::string_view name) const;
   absl::Status NoDirectory(const InodePtr& directory);
   void NoteMarker(const InodePtr& directory, const std::optional<Stamp>& marker);
   // Lists it whole where that is worth while; whether the listing is there and recent now.

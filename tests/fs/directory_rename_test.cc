@@ -348,7 +348,8 @@ TEST_F(DirectoryRenameTest, N4ClosingWithDiscardSaysWhatWasDropped) {
 TEST_F(DirectoryRenameTest, N4AForeignObjectAtTheTargetIsNotOverwritten) {
   for (const char* key : {"old/a", "old/b", "old/c"}) bucket_.Put(key, "ours");
   std::unique_ptr<Handle> handle = host_.Open("old/b", kOpenRead | kOpenWrite);
-  host_.store().Run(Op::kCopy, [&] { bucket_.Put("new/b", "foreign"); });
+  host_.store().Run(
+      Op::kCopy, [&] { bucket_.Put("new/b", "foreign"); }, FaultyStore::kBefore, 1, "new/b");
   const absl::Status status = host_.Rename("old", "new");
   EXPECT_EQ(ErrnoOf(status), ESTALE) << status;
   EXPECT_EQ(Contents(), (Names{"new/a=ours", "new/b=foreign", "new/c=ours", "old/b=ours"}));

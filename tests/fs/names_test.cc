@@ -90,6 +90,39 @@ TEST_F(NamesTest, C5AFileGoesWithADirectoryThatOthersRemoved) {
   EXPECT_TRUE(host_.Close(std::move(handle)).ok());
 }
 
+// [N4] Found by ThreadsTest: what was renamed was taken for removed, and its lookups never ended.
+TEST_F(NamesTest, N4AFileOutlivesTheDirectoryItIsMovedOutOf) {
+  bucket_.Put("d/f", "x");
+  bucket_.Put("e/g", "");
+  ASSERT_TRUE(host_.Stat("d/f").ok());
+  host_.store().Run(
+      Op::kCopy,
+      [&] {
+        bucket_.Delete("d/f");
+        bucket_.Delete("d/");  // the marker that it was given
+        clock_.Advance(absl::Seconds(2));
+        EXPECT_EQ(ErrnoOf(host_.Stat("d").status()), ENOENT);
+      },
+      FaultyStore::kAfter);
+  EXPECT_TRUE(host_.Rename("d/f", "e/f").ok());
+  EXPECT_EQ(host_.ReadFile("e/f"), "x");
+}
+
+// [C5] A directory that was removed has no names, whatever stands there later.
+TEST_F(NamesTest, C5NothingIsFoundOrMadeInARemovedDirectory) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  auto directory = host_.fs().Open({}, nullptr, "d", kOpenDirectory, 0);
+  ASSERT_TRUE(directory.ok());
+  ASSERT_TRUE(host_.RemoveDirectory("d").ok());
+  bucket_.Put("d/f", "of another");
+  for (const uint32_t flags : {uint32_t{kOpenRead}, uint32_t{kOpenWrite | kOpenCreate}}) {
+    const auto file = host_.fs().Open({}, directory->get(), "f", flags, 0644);
+    EXPECT_EQ(ErrnoOf(file.status()), ENOENT) << flags;
+  }
+  EXPECT_EQ(host_.ReadFile("d/f"), "of another");
+  EXPECT_TRUE(host_.fs().CloseHandle({}, *std::move(directory)).ok());
+}
+
 // [N4] [C6] Found by the model: the copy is ours, and seen at once.
 TEST_F(NamesTest, N4ARenameThatLeavesBothShowsBoth) {
   bucket_.Put("from", "new");

@@ -97,6 +97,70 @@ TEST_F(RequestsTest, Stat) {
   EXPECT_EQ(host_.Requests(), "HEAD f");
 }
 
+// [C6] Compilers and shells ask for many names that are not there.
+TEST_F(RequestsTest, AnAbsenceIsRemembered) {
+  bucket_.Put("d/x", "");
+  for (const char* path : {"none", "d/none"}) {
+    EXPECT_EQ(ErrnoOf(host_.Stat(path).status()), ENOENT);
+  }
+  EXPECT_EQ(host_.Requests(), "HEAD none, LIST none/, HEAD d/none, LIST d/none/, LIST d/");
+  for (const char* path : {"none", "none/", "d/none"}) {
+    EXPECT_EQ(ErrnoOf(host_.Stat(path).status()), ENOENT);
+  }
+  EXPECT_EQ(host_.Requests(), "");
+
+  bucket_.Put("none", "of another");
+  EXPECT_EQ(ErrnoOf(host_.Stat("none").status()), ENOENT) << "for as long as attributes may be old";
+  EXPECT_EQ(host_.ReadFile("none"), "of another") << "opens ask";
+  EXPECT_TRUE(host_.Stat("none").ok());
+  bucket_.Put("d/none", "of another");
+  EXPECT_TRUE(host_.Unlink("d/none").ok()) << "and so do changes";
+  clock_.Advance(absl::Seconds(2));
+  bucket_.Put("d/none", "of another");
+  EXPECT_TRUE(host_.Stat("d/none").ok());
+}
+
+// [C3] What this file system makes is there at once, and after it was forgotten, too.
+TEST_F(RequestsTest, AnAbsenceEndsWhereTheNameIsMade) {
+  const auto absent = [&](const char* path) {
+    return ErrnoOf(host_.Stat(path).status()) == ENOENT;
+  };
+  ASSERT_TRUE(absent("a") && absent("b") && absent("c") && absent("e") && absent("e/f"));
+  EXPECT_TRUE(host_.WriteFile("a", "").ok());
+  EXPECT_TRUE(host_.Stat("a").ok());
+  EXPECT_TRUE(host_.Rename("a", "b").ok());
+  EXPECT_TRUE(host_.Stat("b").ok());
+  EXPECT_TRUE(host_.MakeDirectory("c").ok());
+  EXPECT_TRUE(host_.Stat("c").ok());
+  EXPECT_TRUE(host_.WriteFile("c/f", "").ok());
+  EXPECT_TRUE(host_.Rename("c", "e").ok());
+  EXPECT_TRUE(host_.Stat("e").ok());
+  EXPECT_TRUE(host_.Stat("e/f").ok());
+  EXPECT_TRUE(absent("c"));
+}
+
+// Each page once, and no more than one that nobody reads.
+TEST_F(RequestsTest, PagesOfALargeDirectory) {
+  for (int i = 0; i < 4500; ++i) bucket_.Put(absl::StrCat("d/", i), "");
+  const auto lists = [&] {
+    const std::string requests = host_.Requests();
+    size_t n = 0;
+    for (size_t at = 0; (at = requests.find("LIST", at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  EXPECT_EQ(host_.List("d", 1000).size(), 4500u);
+  EXPECT_EQ(lists(), 6u) << "one to open it";
+  host_.store().Fail(Op::kList, Error(EIO, "a page ahead"), FaultyStore::kBefore, 3);
+  EXPECT_EQ(host_.List("d", 1000).size(), 4500u) << "what fails ahead of its time is asked again";
+  EXPECT_EQ(lists(), 6u) << "known to exist";
+
+  auto directory = host_.fs().Open({}, nullptr, "d", kOpenDirectory, 0);
+  ASSERT_TRUE(directory.ok());
+  EXPECT_EQ(host_.fs().ReadDirectory({}, **directory, 100, 0, std::nullopt, 0)->size(), 100u);
+  EXPECT_TRUE(host_.fs().CloseHandle({}, *std::move(directory)).ok());
+  EXPECT_EQ(lists(), 1u) << "nothing is asked for that may not be read";
+}
+
 // What is expected to be a directory is asked for as one first.
 TEST_F(RequestsTest, OpeningADirectory) {
   bucket_.Put("d/x", "");

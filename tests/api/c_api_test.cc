@@ -313,4 +313,30 @@ TEST_F(CApiTest, P1_InAForkedChildInheritedObjectsAreBusyAndNewOnesWork) {
   EXPECT_EQ(s3f_close(handle, nullptr), 0) << "the parent goes on";
 }
 
+// [P1] What the parent has staged is the parent's to commit.
+TEST_F(CApiTest, P1_ClosingInAForkedChildCommitsNothing) {
+  int committed = 0;  // in this process
+  s3f_fs_config config = S3F_INIT(s3f_fs_config);
+  config.on_event_user = &committed;
+  config.on_event = [](void* user, const s3f_event* event) {
+    if (event->kind == S3F_EVENT_COMMITTED) ++*static_cast<int*>(user);
+  };
+  s3f_fs* fs = nullptr;
+  ASSERT_EQ(s3f_fs_open(&fs, ("memory://" + name_).c_str(), &config, nullptr), 0);
+  s3f_handle* handle = nullptr;
+  ASSERT_EQ(s3f_open(&handle, fs, nullptr, "f", S3F_O_WRITE | S3F_O_CREATE, 0644, nullptr), 0);
+  ASSERT_EQ(s3f_pwrite(handle, "abc", 3, 0, nullptr), 3);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int results = s3f_close(handle, nullptr) | s3f_fs_close(fs, 0, nullptr);
+    _exit(results != 0 ? 100 : committed);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(s3f_close(handle, nullptr), 0) << Message();
+  EXPECT_EQ(committed, 1);
+  EXPECT_EQ(s3f_fs_close(fs, 0, nullptr), 0) << Message();
+}
+
 }  // namespace

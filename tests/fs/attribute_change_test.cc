@@ -302,6 +302,22 @@ TEST_F(AttributeChangeTest, N11InodeNumbersAreStable) {
   EXPECT_EQ(host.fs().Stat(host.call, open.get(), "", false, 0)->nlink, 0u);
 }
 
+// [N11] Also of what was renamed and is no longer remembered.
+TEST_F(AttributeChangeTest, N11InodeNumbersFollowARenameWhenForgotten) {
+  FileSystemOptions options = Host::Options();
+  options.entry_limit = 10;
+  Host host(bucket_, options);
+  bucket_.Put("from", "");
+  const FileInfo before = *host.Stat("from");
+  ASSERT_TRUE(host.Rename("from", "to").ok());
+  for (int i = 0; i < 100; ++i) {
+    bucket_.Put(absl::StrCat("f", i), "");
+    EXPECT_NE(host.Stat(absl::StrCat("f", i))->ino, before.ino);
+  }
+  EXPECT_EQ(host.Stat("to")->ino, before.ino);
+  EXPECT_EQ(host.Stat("to")->generation, before.generation);
+}
+
 // [W1] The copy of a version that we do not rest on is no version of ours, whatever became of it.
 TEST_F(AttributeChangeTest, W1ALostReplyOnAForeignVersionIsNoReasonToOverwriteIt) {
   ASSERT_TRUE(host_.WriteFile(kFile, "mine").ok());
@@ -405,6 +421,15 @@ TEST_F(AttributeChangeTest, N8OfADirectoryWithoutMarkerItCostsOneHeadAndOnePut) 
   host_.Requests();
   ASSERT_TRUE(host_.Chmod("d", 0700).ok());
   EXPECT_EQ(host_.Requests(), "HEAD d/, PUT d/");
+}
+
+// [N8]
+TEST_F(AttributeChangeTest, N8OfADirectoryItDoesNotWaitForTheDelay) {
+  bucket_.Put("d/f", "bytes");
+  Host host(bucket_, Delayed());
+  ASSERT_TRUE(host.Chmod("d", 0700).ok());
+  EXPECT_EQ(other_.Stat("d")->attributes.mode, 0700u);
+  EXPECT_EQ(host.fs().GetStats().staged_files, 0u);
 }
 
 // [W5]

@@ -1,6 +1,7 @@
 // Commits that nobody waits for: [D2] of SEMANTICS.md. Delays are real, and short.
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/fs/host.h"
 
 namespace s3files {
@@ -90,6 +91,77 @@ TEST(BackgroundCommitTest, D2WhatIsWrittenDuringABackgroundCommitIsCommittedToo)
   EXPECT_EQ(bucket.Get(kFile), "one two");
   EXPECT_EQ(host.store().count(Op::kPut), 2);
   EXPECT_TRUE(host.Close(std::move(handle)).ok());
+}
+
+// Delays by a clock that the test moves. One thread commits, in the order in which files become due.
+class DelayTest : public testing::Test {
+ protected:
+  static FileSystemOptions Options(int64_t delay_ms, int64_t max_age_ms) {
+    FileSystemOptions options = After(delay_ms, max_age_ms);
+    options.parallel = 1;
+    return options;
+  }
+  void AwaitCommit(const std::string& name) {
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    while (!bucket_.Get(name)) {
+      ASSERT_LT(absl::Now(), end) << name;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+  // Returns when all that is due by now has been tried: another file, and one that became due after
+  // it, are committed.
+  void AwaitTurn(Host& host, int64_t delay_ms) {
+    for (int i = 0; i < 2; ++i) {
+      const std::string name = absl::StrCat("turn", turns_++);
+      ASSERT_TRUE(host.WriteFile(name, "").ok());
+      clock_.Advance(absl::Milliseconds(delay_ms));
+      AwaitCommit(name);
+    }
+  }
+
+  ManualClock clock_;
+  Bucket bucket_;
+  int turns_ = 0;
+};
+
+// [D2] The delay is from the last write, commit_max_age from the first.
+TEST_F(DelayTest, D2TheDelayBeginsAnewWithEachWriteUntilCommitMaxAge) {
+  Host host(bucket_, Options(10, 100), &clock_);
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  for (int step = 0; step < 21; ++step) {
+    ASSERT_TRUE(host.Write(*handle, 0, "bytes").ok());
+    ASSERT_TRUE(host.WriteFile(absl::StrCat("turn", step), "").ok());
+    clock_.Advance(absl::Milliseconds(6));
+    // What was due in the step before has been tried.
+    if (step > 0) AwaitCommit(absl::StrCat("turn", step - 1));
+    if (step < 16) {
+      EXPECT_EQ(bucket_.Get(kFile), std::nullopt) << step;
+    }
+  }
+  EXPECT_EQ(bucket_.Get(kFile), "bytes");
+  EXPECT_TRUE(host.Close(std::move(handle)).ok());
+}
+
+// [D2]
+TEST_F(DelayTest, D2FailuresAreRetriedAfterASecondAndThenHalfAsOften) {
+  Host host(bucket_, Options(1, 3'600'000), &clock_);
+  host.store().Fail(Op::kPut, Error(EIO, "refused"), FaultyStore::kBefore, 1, 9, kFile);
+  ASSERT_TRUE(host.WriteFile(kFile, "bytes").ok());
+  uint64_t attempts = 1;
+  clock_.Advance(absl::Milliseconds(1));
+  AwaitTurn(host, 1);
+  EXPECT_EQ(host.Status(kFile).attempts, attempts);
+  for (const int seconds : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    clock_.Advance(absl::Seconds(seconds) - absl::Milliseconds(100));
+    AwaitTurn(host, 1);
+    EXPECT_EQ(host.Status(kFile).attempts, attempts) << seconds;
+    clock_.Advance(absl::Milliseconds(100));
+    AwaitTurn(host, 1);
+    EXPECT_EQ(host.Status(kFile).attempts, ++attempts) << seconds;
+  }
+  clock_.Advance(absl::Seconds(60));
+  AwaitTurn(host, 1);
+  EXPECT_EQ(bucket_.Get(kFile), "bytes");
 }
 
 // [D2] Names of committed files change at once, whatever the delay.

@@ -2,6 +2,7 @@
 #include <random>
 #include <thread>
 
+#include "absl/strings/str_format.h"
 #include "tests/fs/host.h"
 
 namespace s3files {
@@ -52,6 +53,7 @@ TEST_F(CommitTest, W1EveryWriteCarriesAPrecondition) {
 // [W1] [W3]
 TEST_F(CommitTest, W3TheStoreWinsAndLostFoundKeepsTheLoser) {
   std::unique_ptr<Handle> handle = StageAConflict();
+  const uint64_t ino = here_.Stat(kFile)->ino;
   EXPECT_EQ(ErrnoOf(here_.Close(std::move(handle))), ESTALE);
   EXPECT_EQ(here_.ReadFile(kFile), "foreign");
   EXPECT_EQ(bucket_.Get(kFile), "foreign");
@@ -68,6 +70,7 @@ TEST_F(CommitTest, W3TheStoreWinsAndLostFoundKeepsTheLoser) {
   const std::vector<std::string> names = here_.List("/.s3files-lost+found");
   ASSERT_EQ(names.size(), 1u);
   EXPECT_EQ("/.s3files-lost+found/" + names[0], lost);
+  EXPECT_EQ(names[0], absl::StrFormat("%x_f", ino)) << "by the number that it had";
 
   EXPECT_EQ(here_.ReadFile(lost), "mine");
   EXPECT_EQ(ErrnoOf(here_.TryOpen(lost, kOpenWrite)), EROFS);
@@ -242,6 +245,20 @@ TEST_F(CommitTest, W4AFailedCommitKeepsWhatIsStaged) {
   EXPECT_EQ(bucket_.Get(kFile), "staged");
 }
 
+// [W4] The attributes that were to go along with the bytes, too.
+TEST_F(CommitTest, W4AFailedCommitKeepsStagedAttributes) {
+  std::unique_ptr<Handle> handle = here_.Create(kFile);
+  ASSERT_TRUE(here_.Write(*handle, 0, "bytes").ok());
+  ASSERT_TRUE(here_.SetXattr(kFile, "user.color", "red").ok());
+  here_.store().Fail(Op::kPut, Error(EIO, "refused"));
+  EXPECT_EQ(ErrnoOf(here_.Sync(*handle)), EIO);
+  EXPECT_EQ(here_.GetXattr(kFile, "user.color").value_or("none"), "red");
+  ASSERT_TRUE(here_.SetXattr(kFile, "user.shape", "round").ok());
+  EXPECT_TRUE(here_.Close(std::move(handle)).ok());
+  EXPECT_EQ(there_.GetXattr(kFile, "user.color").value_or("none"), "red");
+  EXPECT_EQ(there_.GetXattr(kFile, "user.shape").value_or("none"), "round");
+}
+
 // [W4] [N7] A discarded change leaves the file as it was committed, attributes included.
 TEST_F(CommitTest, W4DiscardRevertsToTheCommittedState) {
   FileSystemOptions options = Host::Options();
@@ -286,6 +303,33 @@ TEST_F(CommitTest, W5AbandonLeavesWhatOthersStaged) {
   EXPECT_EQ(here_.Read(*second), "second");
   EXPECT_TRUE(here_.Close(std::move(second)).ok());
   EXPECT_EQ(bucket_.Get(kFile), "second");
+}
+
+// [W5] Also what was staged by a handle that is closed, where nothing has committed it yet.
+TEST_F(CommitTest, W5AbandonLeavesWhatAClosedHandleStaged) {
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  Host host(bucket_, options);
+  ASSERT_TRUE(host.WriteFile(kFile, "closed").ok());
+  std::unique_ptr<Handle> handle = host.Open(kFile, kReadWrite);
+  ASSERT_TRUE(host.Append(*handle, "!").ok());
+  EXPECT_EQ(ErrnoOf(host.Abandon(std::move(handle))), EBUSY);
+  EXPECT_EQ(host.ReadFile(kFile), "closed!");
+  ASSERT_TRUE(host.Commit(kFile).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "closed!");
+}
+
+// [W5]
+TEST_F(CommitTest, W5AbandonLeavesTheFileToItsOtherHandles) {
+  bucket_.Put(kFile, "committed");
+  std::unique_ptr<Handle> abandoned = here_.Open(kFile, kReadWrite);
+  std::unique_ptr<Handle> other = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Write(*abandoned, 0, "half").ok());
+  EXPECT_TRUE(here_.Abandon(std::move(abandoned)).ok());
+  EXPECT_EQ(here_.Read(*other), "committed");
+  ASSERT_TRUE(here_.Append(*other, "!").ok());
+  EXPECT_TRUE(here_.Close(std::move(other)).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "committed!");
 }
 
 // [W6]

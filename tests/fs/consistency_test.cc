@@ -305,7 +305,7 @@ TEST_F(ConsistencyTest, C6StatIsAsOldAsTheTimeoutAtMost) {
 
 // [C6]
 TEST_F(ConsistencyTest, C6TimeoutZeroAsksEveryTimeAndOwnChangesAreAlwaysSeen) {
-  Host asking(bucket_, AskAlways());
+  Host asking(bucket_, AskAlways(), &clock_);
   bucket_.Put(kFile, "one");
   EXPECT_EQ(asking.Stat(kFile)->size, 3u);
   bucket_.Put(kFile, "three");

@@ -111,5 +111,35 @@ TEST_F(ExchangeTest, N9EveryCallMayFail) {
   EXPECT_EQ(bucket_.Get("b"), "foreign");
 }
 
+// [N9] However late somebody else writes.
+TEST_F(ExchangeTest, N9WhatOthersWriteMeanwhileStays) {
+  bucket_.Put("a", "1");
+  bucket_.Put("b", "2");
+  host_.store().Run(
+      Op::kCopy, [&] { bucket_.Put("b", "foreign"); }, FaultyStore::kAfter, 2);
+  EXPECT_EQ(ErrnoOf(Exchange(host_, "a", "b")), ESTALE);
+  EXPECT_EQ(Contents(), (Names{"a=1", "b=foreign"}));
+  host_.store().Run(
+      Op::kCopy, [&] { bucket_.Put("a", "foreign"); }, FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(Exchange(host_, "a", "b")), ESTALE);
+  EXPECT_EQ(Contents(), (Names{"a=foreign", "b=foreign"}));
+}
+
+// [N9]
+TEST_F(ExchangeTest, N9WhatCannotBeUndoneNamesTheTemporaryKey) {
+  bucket_.Put("a", "1");
+  bucket_.Put("b", "2");
+  std::unique_ptr<Handle> a = host_.Open("a");
+  host_.store().Fail(Op::kCopy, Error(EACCES, "refused"), FaultyStore::kBefore, 3, 2);
+  const absl::Status status = Exchange(host_, "a", "b");
+  EXPECT_EQ(ErrnoOf(status), EACCES);
+  const Names keys = bucket_.Keys();
+  ASSERT_EQ(keys.size(), 3u);
+  EXPECT_TRUE(absl::StrContains(status.message(), keys[0])) << status;
+  EXPECT_EQ(Contents(), (Names{keys[0] + "=1", "a=2", "b=2"}));
+  EXPECT_EQ(host_.Read(*a), "1");
+  EXPECT_TRUE(host_.Close(std::move(a)).ok());
+}
+
 }  // namespace
 }  // namespace s3files

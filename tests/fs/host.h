@@ -72,6 +72,11 @@ class Host final : public EventSink {
 
   FileSystem& fs() { return *fs_; }
   FaultyStore& store() { return *store_; }
+  // Whose next calls have 20 ms.
+  Host& Soon() {
+    call.deadline_ns = MonotonicNanos() + 20'000'000;
+    return *this;
+  }
   // Ends the file system without closing it, as if the process had.
   void Vanish() { fs_.reset(); }
 

@@ -55,6 +55,18 @@ TEST_F(LinksTest, LinksAreFollowedOnTheWay) {
             (std::vector<std::string>{"abs", "d/e/dir/", "d/e/f", "d/moved", "d/up", "rel"}));
 }
 
+TEST_F(LinksTest, AnAbsoluteTargetBeginsAtTheRootWhereverTheLinkIs) {
+  bucket_.Put("d/f", "1");
+  bucket_.Put("e/d/f", "2");
+  ASSERT_TRUE(host_.Symlink("/d", "e/absolute").ok());
+  ASSERT_TRUE(host_.Symlink("d", "e/relative").ok());
+  for (Host* host : {&host_, &other_}) {
+    EXPECT_EQ(host->ReadFile("e/absolute/f"), "1");
+    EXPECT_EQ(host->ReadFile("e/relative/f"), "2");
+    EXPECT_EQ(host->List("e/absolute"), std::vector<std::string>{"f"});
+  }
+}
+
 TEST_F(LinksTest, DotDotIsTheParentOfWhereALinkLeads) {
   bucket_.Put("d/e/f", "1");
   bucket_.Put("d/g", "2");

@@ -40,6 +40,8 @@ TEST_F(NamesTest, N1DirectoriesAreImpliedOrMarked) {
   EXPECT_EQ(other_.Stat("d")->attributes.type, FileType::kDirectory);
 
   EXPECT_EQ(ErrnoOf(host_.WriteFile("none/f", "")), ENOENT);
+  EXPECT_EQ(ErrnoOf(host_.TryOpen("none/f", kOpenWrite | kOpenCreate)), ENOENT)
+      << "not by a listing";
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("none/d")), ENOENT);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("d")), EEXIST);
   EXPECT_EQ(ErrnoOf(host_.MakeDirectory("a")), EEXIST);
@@ -288,6 +290,23 @@ TEST_F(NamesTest, N3AReplacedFileIsReadOnOrStale) {
   EXPECT_EQ(bucket_.Get("f"), "new");
 }
 
+// [N3]
+TEST_F(NamesTest, N3WhatIsStagedToAReplacedFileIsNotPublished) {
+  bucket_.Put("f", "old bytes");
+  std::unique_ptr<Handle> handle = host_.Open("f", kOpenRead | kOpenWrite);
+  EXPECT_EQ(host_.Read(*handle), "old bytes");
+  ASSERT_TRUE(host_.Write(*handle, 0, "OLD").ok());
+  ASSERT_TRUE(host_.WriteFile("new", "new").ok());
+  ASSERT_TRUE(host_.Rename("new", "f").ok());
+  EXPECT_EQ(host_.Read(*handle), "OLD bytes");
+  EXPECT_TRUE(host_.Append(*handle, "!").ok());
+  EXPECT_TRUE(host_.Sync(*handle).ok());
+  EXPECT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_EQ(bucket_.Get("f"), "new");
+  EXPECT_TRUE(host_.events(EventKind::kConflict).empty());
+  EXPECT_EQ(host_.fs().GetStats().staged_files, 0u);
+}
+
 // [N4]
 TEST_F(NamesTest, N4TheBytesStandUnderOneOfTheNamesAtEveryInstant) {
   bucket_.Put("from", "bytes");
@@ -336,6 +355,27 @@ TEST_F(NamesTest, N4BothPreconditionsHold) {
   EXPECT_EQ(bucket_.Get("to"), "two");
   EXPECT_EQ(ErrnoOf(host_.Rename("from", "x")), ENOENT);
   EXPECT_TRUE(host_.Rename("to", "to").ok());
+}
+
+// [N4] The target is replaced as it was when the rename looked, however late somebody else comes.
+TEST_F(NamesTest, N4ATargetThatComesToBeWhileItLooksIsNotReplaced) {
+  bucket_.Put("from", "bytes");
+  bucket_.Put("to", "old");
+  host_.store().Run(
+      Op::kHead, [&] { bucket_.Put("to", "foreign"); }, FaultyStore::kAfter, 1, "to");
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), ESTALE);
+  EXPECT_EQ(bucket_.Get("to"), "foreign");
+  EXPECT_EQ(bucket_.Get("from"), "bytes");
+}
+
+// [N4] What others have written to the old name since it was copied is not removed with it.
+TEST_F(NamesTest, N4TheOldNameIsRemovedOnlyAsItWasCopied) {
+  bucket_.Put("from", "bytes");
+  host_.store().Run(
+      Op::kCopy, [&] { bucket_.Put("from", "foreign"); }, FaultyStore::kAfter);
+  EXPECT_EQ(ErrnoOf(host_.Rename("from", "to")), ESTALE);
+  EXPECT_EQ(bucket_.Get("from"), "foreign");
+  EXPECT_EQ(bucket_.Get("to"), "bytes");
 }
 
 // [N4] Staged bytes of the source are committed first.
@@ -455,6 +495,31 @@ TEST_F(NamesTest, N6WhatIsCommittedOrRemovedMeanwhileIsSeenOnceAtMost) {
   EXPECT_TRUE(host_.Close(std::move(root)).ok());
 }
 
+// [N6] The iteration knew it as staged before it came to the page that lists it.
+TEST_F(NamesTest, N6AFileThatIsCommittedBeforeItsPageIsListedIsSeenOnce) {
+  Names expected;
+  for (int i = 0; i < 1100; ++i) {
+    expected.push_back(absl::StrFormat("%05d", i));
+    bucket_.Put(expected.back(), "");
+  }
+  std::unique_ptr<Handle> staged = host_.Create("01050-staged");
+  expected.insert(expected.begin() + 1050, "01050-staged");
+  std::unique_ptr<Handle> root = host_.Open("/", kOpenDirectory);
+  Names names;
+  for (uint64_t cookie = 0;;) {
+    const auto entries =
+        host_.fs().ReadDirectory(CallContext(), *root, 500, cookie, std::nullopt, 0).value();
+    if (entries.empty()) break;
+    for (const DirectoryEntry& entry : entries) names.push_back(entry.name);
+    cookie = entries.back().cookie;
+    if (staged != nullptr) {
+      ASSERT_TRUE(host_.Close(std::move(staged)).ok());
+    }
+  }
+  EXPECT_EQ(names, expected);
+  EXPECT_TRUE(host_.Close(std::move(root)).ok());
+}
+
 // [N6] An error in the middle loses no entry.
 TEST_F(NamesTest, N6AListingThatFailsCanGoOn) {
   for (int i = 0; i < 2100; ++i) bucket_.Put(absl::StrFormat("%05d", i), "");
@@ -512,6 +577,28 @@ TEST_F(NamesTest, N7ObjectsWithoutAttributesHaveTheDefaults) {
   EXPECT_EQ(file.mode, 0600u);
   EXPECT_EQ(file.mtime_ns, bucket_.Head("d/f").stamp.last_modified_ns);
   EXPECT_EQ(host.Stat("d")->attributes.mode, 0700u);
+}
+
+// [N7] The mtime of a directory is when something was made, removed or renamed in it here.
+TEST_F(NamesTest, N7TheTimeOfADirectoryFollowsItsNames) {
+  ASSERT_TRUE(host_.MakeDirectory("d").ok());
+  const auto now = [&] { return host_.Stat("d")->attributes.mtime_ns; };
+  const std::function<absl::Status()> kChanges[] = {
+      [&] { return host_.WriteFile("d/f", "x"); }, [&] { return host_.Rename("d/f", "d/g"); },
+      [&] { return host_.Rename("d/g", "g"); },    [&] { return host_.Rename("g", "d/f"); },
+      [&] { return host_.Unlink("d/f"); },         [&] { return host_.Symlink("x", "d/link"); },
+      [&] { return host_.MakeDirectory("d/e"); },  [&] { return host_.RemoveDirectory("d/e"); },
+  };
+  for (size_t i = 0; i < std::size(kChanges); ++i) {
+    clock_.Advance(absl::Seconds(5));
+    ASSERT_TRUE(kChanges[i]().ok()) << i;
+    EXPECT_EQ(now(), clock_.WallNanos()) << i;
+  }
+  ASSERT_TRUE(host_.WriteFile("d/f", "x").ok());
+  const int64_t before = now();
+  clock_.Advance(absl::Seconds(5));
+  ASSERT_TRUE(host_.WriteFile("d/f", "other bytes").ok());
+  EXPECT_EQ(now(), before) << "its names are the same";
 }
 
 }  // namespace

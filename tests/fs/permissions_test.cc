@@ -31,6 +31,7 @@ TEST(Permissions, TheFirstClassThatFitsCounts) {
   EXPECT_TRUE(CheckAccess(As(3, 2), file, kMayRead | kMayWrite | kMayExecute, "f").ok());
   EXPECT_TRUE(CheckAccess(As(3, 9, {5, 2}), file, kMayWrite, "f").ok());
   EXPECT_EQ(ErrnoOf(CheckAccess(As(3, 9), file, kMayRead, "f")), EACCES);
+  EXPECT_EQ(ErrnoOf(CheckAccess(As(3, 2), Owned(1, 2, 0707), kMayRead, "f")), EACCES);
   EXPECT_TRUE(CheckAccess(CallContext(), Owned(1, 2, 0), 7, "f").ok()) << "nobody in particular";
 }
 
@@ -154,6 +155,18 @@ TEST_F(PermissionsTest, P3NamesNeedTheirDirectoryWritable) {
   EXPECT_EQ(ErrnoOf(user_.Rename("d/f", "d/g")), EACCES);
   EXPECT_EQ(ErrnoOf(user_.Chmod("d/f", 0777)), EPERM);
   EXPECT_EQ(bucket_.Keys(), (std::vector<std::string>{"d/", "d/f"}));
+}
+
+TEST_F(PermissionsTest, P3ARenameNeedsBothDirectoriesWritable) {
+  Make("own", 0755, 1000, 1000);
+  Make("theirs", 0755);
+  ASSERT_TRUE(root_.WriteFile("own/f", "bytes").ok());
+  ASSERT_TRUE(root_.WriteFile("theirs/g", "bytes").ok());
+  EXPECT_EQ(ErrnoOf(user_.Rename("own/f", "theirs/f")), EACCES);
+  EXPECT_EQ(ErrnoOf(user_.Rename("own/f", "theirs/g")), EACCES);
+  EXPECT_EQ(ErrnoOf(user_.Rename("theirs/g", "own/g")), EACCES);
+  EXPECT_TRUE(user_.Rename("own/f", "own/g").ok());
+  EXPECT_EQ(bucket_.Keys(), (std::vector<std::string>{"own/", "own/g", "theirs/", "theirs/g"}));
 }
 
 TEST_F(PermissionsTest, P3WhatIsMadeBelongsToTheCaller) {

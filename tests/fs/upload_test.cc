@@ -88,6 +88,18 @@ TEST_F(UploadTest, W7AFileThatIsCutOffAgain) {
   ExpectNothingLeft();
 }
 
+// [W7] Parts that were uploaded of what is cut off now are not the bytes of the file any more.
+TEST_F(UploadTest, W7WhatIsCutOffAndGrownAgainIsZero) {
+  std::unique_ptr<Handle> handle = WriteEarly(6, bytes_);
+  ASSERT_TRUE(host_.Truncate(*handle, 2 * kPart + 5).ok());
+  ASSERT_TRUE(host_.Truncate(*handle, 6 * kPart).ok());
+  const std::string expected = bytes_.substr(0, 2 * kPart + 5) + std::string(4 * kPart - 5, '\0');
+  EXPECT_TRUE(host_.Read(*handle) == expected);
+  ASSERT_TRUE(host_.Close(std::move(handle)).ok());
+  EXPECT_TRUE(bucket_.Get(kFile) == expected);
+  ExpectNothingLeft();
+}
+
 // [W7]
 TEST_F(UploadTest, W7TruncatedByAnotherOpenAndRewritten) {
   std::unique_ptr<Handle> first = WriteEarly(6, bytes_);
@@ -388,6 +400,28 @@ TEST(MemoryTest, M2WithoutSpillingAWriteThatFindsNoRoomFailsAtOnceAndReadsGoOn) 
   EXPECT_TRUE(host.ReadFile("other") == other);
   ASSERT_TRUE(host.Close(std::move(handle)).ok());
   EXPECT_TRUE(host.WriteFile("more", bytes).ok());
+  EXPECT_TRUE(bucket.Get(kFile) == bytes);
+}
+
+// [M2] A commit takes room for what it resends and is not staged, or fails; it never sends less.
+TEST(MemoryTest, M2ACommitThatFindsNoRoomForWhatItResendsKeepsTheFileStaged) {
+  Bucket bucket;
+  std::string bytes = Noise(kBlockSize);
+  bucket.Put(kFile, bytes);
+  FileSystemOptions options = Host::Options();
+  options.memory = 16 * kBlockSize;
+  options.spill_dir = "";
+  Host host(bucket, options);
+  std::unique_ptr<Handle> handle = host.Open(kFile, kReadWrite);
+  ASSERT_TRUE(host.Write(*handle, 5, "new").ok());
+  std::unique_ptr<Handle> full = host.Create("full");
+  ASSERT_TRUE(host.Write(*full, 0, Noise(7 * kBlockSize, 2)).ok());
+  EXPECT_EQ(ErrnoOf(host.Sync(*handle)), ENOSPC);
+  EXPECT_TRUE(bucket.Get(kFile) == bytes);
+  EXPECT_EQ(host.Status(kFile).state, FileSystem::State::kFailed);
+  ASSERT_TRUE(host.Abandon(std::move(full)).ok());
+  EXPECT_TRUE(host.Close(std::move(handle)).ok());
+  bytes.replace(5, 3, "new");
   EXPECT_TRUE(bucket.Get(kFile) == bytes);
 }
 

@@ -159,6 +159,33 @@ TEST_F(S3ServerTest, Multipart) {
   EXPECT_EQ(store_->ListUploads({}, "")->size(), 0u);
 }
 
+// [W9] All that a rewrite keeps is read from a reply, and sent with either kind of upload.
+TEST_F(S3ServerTest, W9WhatARewriteKeepsGoesBothWays) {
+  ObjectMetadata metadata;
+  metadata.user = {{"project", "apollo"}, {kCommitIdName, "c1"}};
+  metadata.content_type = "text/x-test";
+  metadata.content_encoding = "gzip";
+  metadata.content_language = "eo";
+  metadata.content_disposition = "inline";
+  metadata.cache_control = "no-store";
+  metadata.expires = "Thu, 01 Jan 2099 00:00:00 GMT";
+  metadata.storage_class = "STANDARD_IA";
+  metadata.encryption = "aws:kms";
+  metadata.encryption_key = "arn:aws:kms:us-east-1:111122223333:key/apollo";
+  metadata.encryption_bucket_key = "true";
+  MemorySource body("bytes");
+  ASSERT_TRUE(store_->Put({}, {"put", metadata, kCreate, "c1"}, body).ok());
+  EXPECT_EQ(store_->Head({}, "put")->metadata, metadata);
+  const auto id = store_->CreateUpload({}, {"parts", metadata, kCreate, "c1"});
+  ASSERT_TRUE(id.ok()) << id.status();
+  const auto part = store_->UploadPart({}, "parts", *id, 1, body);
+  ASSERT_TRUE(part.ok()) << part.status();
+  ASSERT_TRUE(store_->CompleteUpload({}, {"parts", *id, {*part}, kCreate, "c1"}).ok());
+  EXPECT_EQ(store_->Head({}, "parts")->metadata, metadata);
+  ASSERT_TRUE(store_->Copy({}, {"put", {}, "copy", kCreate, metadata, "c1"}).ok());
+  EXPECT_EQ(store_->Head({}, "copy")->metadata, metadata);
+}
+
 TEST_F(S3ServerTest, LostRepliesAreSettled) {
   server::Fault lost = On("PutObject");
   lost.drop_reply = true;

@@ -68,6 +68,7 @@ class Tree:
                     self.text[path.relative_to(root).as_posix()] = path.read_text("utf-8")
         semantics = root / "include/s3files/SEMANTICS.md"
         self.semantics = semantics.read_text("utf-8") if semantics.exists() else ""
+        self.mutants = [path.stem for path in sorted((root / "tests/mutants").glob("*.patch"))]
 
     def code(self, *prefixes):
         return ((path, text) for path, text in self.text.items()
@@ -159,8 +160,14 @@ def check_guarantees(tree):
         seen.add(name)
         if f"[{name}]" not in tests:
             yield *where, f"[{name}] is named by no test"
+        if not any(mutant.split("-")[0] == name for mutant in tree.mutants):
+            yield *where, f"[{name}] has no mutant, tests/mutants/{name}.patch"
     if not seen:
         yield "include/s3files/SEMANTICS.md", 1, "states no guarantee as **[C1] ...**"
+        return
+    for mutant in tree.mutants:
+        if mutant.split("-")[0] not in seen:
+            yield f"tests/mutants/{mutant}.patch", 1, "breaks nothing that SEMANTICS.md states"
 
 
 def check_symbols(header, exported):

@@ -13,8 +13,10 @@ CLEAN = {
     "lib/fs/file.cc": '#include "absl/status/status.h"\n#include "lib/content/content.h"\n',
     "lib/api/shim.cc": '#include "s3files/s3files.h"\nint f() try { g(); } catch (...) {}\n',
     "tests/fs/file_test.cc": '#include "lib/fs/file.h"\n// [C1]\n',
+    "tests/mutants/C1.patch": "C1: Closing publishes nothing.\n",
 }
 
+# Where, what, the message, and what else must be there for it to be the only violation.
 PLANTED = {
     "upward include": ("lib/store/x.h", '#include "lib/fs/file.h"\n', "must not include fs/"),
     "store knows transport": ("lib/sync/x.cc", '#include "lib/s3/client.h"\n', "not include s3/"),
@@ -32,7 +34,11 @@ PLANTED = {
     "long file": ("tests/fs/long_test.cc", "\n" * (check.MAX_LINES + 1), "are the most"),
     "unfinished": ("lib/fs/x.cc", "// TO" "DO: the rest\n", "open an issue"),
     "untested guarantee": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[W7] b**\n",
-                           "[W7] is named by no test"),
+                           "[W7] is named by no test", {"tests/mutants/W7.patch": ""}),
+    "guarantee without a mutant": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[N1] b**\n",
+                                   "[N1] has no mutant",
+                                   {"tests/fs/n_test.cc": "// [N1]\n"}),
+    "mutant of nothing": ("tests/mutants/C10-words.patch", "C10: a\n", "breaks nothing"),
     "no guarantee": ("include/s3files/SEMANTICS.md", "C1: a\n", "states no guarantee"),
     "guarantee stated twice": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[C1] b**\n",
                                "stated twice"),
@@ -53,9 +59,9 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(violations(CLEAN), [])
 
     def test_planted_violations(self):
-        for name, (path, text, message) in PLANTED.items():
+        for name, (path, text, message, *others) in PLANTED.items():
             with self.subTest(name):
-                found = violations({**CLEAN, path: text})
+                found = violations({**CLEAN, path: text, **dict(*others)})
                 self.assertEqual([where for where, _, _ in found], [path])
                 self.assertIn(message, found[0][2])
 

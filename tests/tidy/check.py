@@ -49,6 +49,7 @@ MAX_LINES_OF = {"include/s3files/s3files.h": 800, "include/s3files/s3files.hpp":
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 GUARANTEE = re.compile(r"\*\*\[([A-Z]\d+)\]")
+CITED = re.compile(r"\[([CWDNMLP][0-9]{1,2})\]")
 C_FUNCTION = re.compile(r"^S3F_API\b[^;{]*?\b(s3f_\w+)\s*\(", re.MULTILINE)
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
 THROW = re.compile(r"\bthrow\b(?! std::bad_alloc\(\))")
@@ -168,6 +169,12 @@ def check_guarantees(tree):
     for mutant in tree.mutants:
         if mutant.split("-")[0] not in seen:
             yield f"tests/mutants/{mutant}.patch", 1, "breaks nothing that SEMANTICS.md states"
+    for path, text in tree.text.items():
+        if path.startswith("tests/tidy/"):
+            continue
+        for match in CITED.finditer(text):
+            if match.group(1) not in seen:
+                yield path, line_of(text, match.start()), f"{match.group()} is stated nowhere"
 
 
 def check_symbols(header, exported):

@@ -39,6 +39,7 @@ PLANTED = {
                                    "[N1] has no mutant",
                                    {"tests/fs/n_test.cc": "// [N1]\n"}),
     "mutant of nothing": ("tests/mutants/C10-words.patch", "C10: a\n", "breaks nothing"),
+    "guarantee that is not stated": ("lib/base/words.h", "// As [C9] says.\n", "[C9] is stated nowhere"),
     "no guarantee": ("include/s3files/SEMANTICS.md", "C1: a\n", "states no guarantee"),
     "guarantee stated twice": ("include/s3files/SEMANTICS.md", "**[C1] a**\n**[C1] b**\n",
                                "stated twice"),

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 
 namespace s3files {
@@ -11,7 +12,7 @@ struct BlockRef::Block {
   BlockPool* pool = nullptr;
   char* data = nullptr;
   std::atomic<uint32_t> references{0};
-  std::atomic<BlockUse> use{BlockUse::kCached};
+  BlockUse use = BlockUse::kCached;  // guarded by the pool's lock
   absl::Mutex mu;
 };
 
@@ -42,13 +43,7 @@ char* BlockRef::data() const { return block_->data; }
 
 absl::Mutex& BlockRef::mu() const { return block_->mu; }
 
-void BlockRef::SetUse(BlockUse use) const {
-  const BlockUse before = block_->use.exchange(use, std::memory_order_relaxed);
-  if (before == use) return;
-  auto& used = block_->pool->used_;
-  used[static_cast<size_t>(before)].fetch_sub(1, std::memory_order_relaxed);
-  used[static_cast<size_t>(use)].fetch_add(1, std::memory_order_relaxed);
-}
+void BlockRef::SetUse(BlockUse use) const { block_->pool->ChangeUse(block_, use); }
 
 bool BlockRef::unique() const { return block_->references.load(std::memory_order_acquire) == 1; }
 
@@ -59,15 +54,27 @@ BlockPool::BlockPool(uint64_t bytes)
 
 BlockPool::~BlockPool() { munmap(memory_, count_ * kBlockSize); }
 
+bool BlockPool::HasShareLocked(BlockUse use) const {
+  return use != BlockUse::kStaged || used_[static_cast<size_t>(use)] < count_ / 2;
+}
+
 bool BlockPool::HasShare(BlockUse use) const {
-  return use != BlockUse::kStaged || in_use(BlockUse::kStaged) < count_ / 2 * kBlockSize;
+  absl::MutexLock lock(&mu_);
+  return HasShareLocked(use);
+}
+
+BlockPool::Usage BlockPool::usage() const {
+  absl::MutexLock lock(&mu_);
+  Usage bytes = used_;
+  for (uint64_t& use : bytes) use *= kBlockSize;
+  return bytes;
 }
 
 BlockRef BlockPool::TryAcquire(BlockUse use) {
   BlockRef::Block* block = nullptr;
   {
     absl::MutexLock lock(&mu_);
-    if (!HasShare(use)) return BlockRef();
+    if (!HasShareLocked(use)) return BlockRef();
     if (!free_.empty()) {
       block = free_.back();
       free_.pop_back();
@@ -79,18 +86,24 @@ BlockRef BlockPool::TryAcquire(BlockUse use) {
     } else {
       return BlockRef();
     }
-    used_[static_cast<size_t>(use)].fetch_add(1, std::memory_order_relaxed);
+    ++Blocks(use);
+    block->use = use;
   }
-  block->use.store(use, std::memory_order_relaxed);
   block->references.store(1, std::memory_order_relaxed);
   return BlockRef(block);
 }
 
 void BlockPool::Release(BlockRef::Block* block) {
   absl::MutexLock lock(&mu_);
-  used_[static_cast<size_t>(block->use.load(std::memory_order_relaxed))].fetch_sub(
-      1, std::memory_order_relaxed);
+  --Blocks(block->use);
   free_.push_back(block);
+}
+
+void BlockPool::ChangeUse(BlockRef::Block* block, BlockUse use) {
+  absl::MutexLock lock(&mu_);
+  --Blocks(block->use);
+  ++Blocks(use);
+  block->use = use;
 }
 
 }  // namespace s3files

@@ -4,7 +4,6 @@
 #define S3FILES_LIB_CACHE_BLOCK_POOL_H_
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -68,20 +67,26 @@ class BlockPool {
   // Whether `use` may take one more block, were one free.
   bool HasShare(BlockUse use) const;
   uint64_t limit() const { return count_ * kBlockSize; }
-  uint64_t in_use(BlockUse use) const {
-    return used_[static_cast<size_t>(use)].load(std::memory_order_relaxed) * kBlockSize;
-  }
+  // Bytes by use, all of one moment: their sum is at most the limit.
+  using Usage = std::array<uint64_t, kBlockUses>;
+  Usage usage() const;
+  uint64_t in_use(BlockUse use) const { return usage()[static_cast<size_t>(use)]; }
 
  private:
   friend class BlockRef;
   void Release(BlockRef::Block* block);
+  void ChangeUse(BlockRef::Block* block, BlockUse use);
+  uint64_t& Blocks(BlockUse use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return used_[static_cast<size_t>(use)];
+  }
+  bool HasShareLocked(BlockUse use) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   const uint64_t count_;
   char* const memory_;  // reserved at once, touched block by block
   std::unique_ptr<BlockRef::Block[]> blocks_;
-  std::array<std::atomic<uint64_t>, kBlockUses> used_{};
 
-  absl::Mutex mu_;  // leaf
+  mutable absl::Mutex mu_;                                        // leaf
+  std::array<uint64_t, kBlockUses> used_ ABSL_GUARDED_BY(mu_){};  // blocks
   std::vector<BlockRef::Block*> free_ ABSL_GUARDED_BY(mu_);
   uint64_t untouched_ ABSL_GUARDED_BY(mu_) = 0;  // blocks_[untouched_..] were never used
 };

@@ -579,9 +579,10 @@ FileSystem::Stats FileSystem::GetStats() const {
   Stats stats{};
   stats.requests = store_->counts();
   stats.memory_limit = pool_.limit();
-  stats.memory_cached = pool_.in_use(BlockUse::kCached);
-  stats.memory_staged = pool_.in_use(BlockUse::kStaged);
-  stats.memory_in_flight = pool_.in_use(BlockUse::kInFlight);
+  const BlockPool::Usage usage = pool_.usage();
+  stats.memory_cached = usage[static_cast<size_t>(BlockUse::kCached)];
+  stats.memory_staged = usage[static_cast<size_t>(BlockUse::kStaged)];
+  stats.memory_in_flight = usage[static_cast<size_t>(BlockUse::kInFlight)];
   stats.spilled = spill_.bytes.load(std::memory_order_relaxed);
   stats.staged_files = committer_->staged_count();
   stats.commits = committer_->counters();

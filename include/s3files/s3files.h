@@ -166,9 +166,10 @@ typedef struct s3f_fs_config {
  * ms, s, m, h; switches take on and off). Defaults in brackets:
  *   read_only           [off]   every change is -EROFS
  *   memory              [256M]  the one pool of bulk memory, 4M..1T; at most half of it holds staged bytes
- *   entry_limit         [100000] names remembered, 100..1000000000, about 1.2 KiB each besides `memory`:
- *                               beyond that, those that nobody uses and nothing is staged of are
- *                               forgotten, with what is cached of them
+ *   entry_limit         [100000] names remembered, 100..1000000000, at most 200 bytes and the name each
+ *                               besides `memory` (about 1.2 KiB while in use): beyond that, those that
+ *                               nobody uses and nothing is staged of are forgotten, with what is
+ *                               cached of them
  *   spill_dir           [$TMPDIR or /tmp] staged bytes beyond that go to an unlinked temporary file
  *                               here; "off": -ENOSPC to the writer instead
  *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2]

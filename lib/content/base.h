@@ -14,7 +14,10 @@ namespace s3files {
 
 struct Base {
   Base(std::string key, Version version, uint64_t size)
-      : id(NextId()), key(std::move(key)), version(std::move(version)), size(size) {}
+      : Base(NextId(), std::move(key), std::move(version), size) {}
+  // One that was, with the blocks that the cache still has of it.
+  Base(uint64_t id, std::string key, Version version, uint64_t size)
+      : id(id), key(std::move(key)), version(std::move(version)), size(size) {}
 
   const uint64_t id;  // names its blocks in the cache; never used again
   const std::string key;

@@ -65,7 +65,7 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       transfers_(std::make_unique<Executor>(options.parallel)),
       commits_(std::make_unique<Executor>(options.parallel)),
       fetcher_(store_.get(), &cache_, transfers_.get()),
-      names_(options.prefix, options.entry_limit),
+      names_({options.prefix, options.entry_limit, options.unpacked_limit}, &fetcher_, &spill_),
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
@@ -166,7 +166,7 @@ absl::Status FileSystem::Revalidate(const CallContext& call, const InodePtr& ino
 }
 
 // What is known here of the place, without asking the store.
-InodePtr FileSystem::Recall(const Place& place) const {
+InodePtr FileSystem::Recall(const Place& place) {
   if (place.inode != nullptr) return place.inode;
   InodePtr inode = names_.Child(place.directory, place.name);
   if (inode == nullptr) return nullptr;

@@ -53,6 +53,7 @@ struct FileSystemOptions {
   uint64_t read_ahead = uint64_t{32} << 20;
   int parallel = 32;
   size_t entry_limit = 100'000;
+  size_t unpacked_limit = 1024;  // see NamesOptions
   std::optional<Identity> forced_identity;    // who every call is made by
   std::optional<Attributes> root_attributes;  // of the root where it is to be made, see MakeRoot
   PartPolicy parts;
@@ -197,7 +198,7 @@ class FileSystem {
   absl::Status Revalidate(const CallContext& call, const InodePtr& inode, Freshness freshness);
   absl::Status NotFound(const Place& place) const;
   std::string Describe(const Place& place) const { return walk_.Describe(place); }
-  InodePtr Recall(const Place& place) const;
+  InodePtr Recall(const Place& place);
 
   // Attributes of an inode that was looked up; of directories at most one HEAD.
   absl::StatusOr<Attributes> AttributesNow(const CallContext& call, const InodePtr& inode);

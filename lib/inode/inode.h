@@ -20,6 +20,7 @@
 #include "lib/content/content.h"
 #include "lib/inode/attributes.h"
 #include "lib/inode/kept_metadata.h"
+#include "lib/inode/packed_inode.h"
 #include "lib/store/object_store.h"
 
 namespace s3files {
@@ -72,6 +73,7 @@ struct Inode {
   InodePtr parent;  // null: the root, or not in the tree (any more)
   std::string name;
   absl::flat_hash_map<std::string, InodePtr> children;
+  Lazy<PackedInodes> packed;  // further children, none of them also above
   // A path leads to it. What is not attached has no children: they would hold each other for ever.
   bool attached = false;
 

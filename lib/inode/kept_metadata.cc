@@ -2,8 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
-#include "absl/strings/string_view.h"
+#include "lib/base/varint.h"
 
 namespace s3files {
 namespace {
@@ -18,48 +19,50 @@ auto Fields(Metadata& metadata) {
                     &metadata.encryption_key,   &metadata.encryption_bucket_key};
 }
 
-// Seven bits a byte, the lowest first; all but the last have the eighth.
-void Append(absl::string_view text, std::string* out) {
-  size_t size = text.size();
-  for (; size >= 0x80; size >>= 7) out->push_back(static_cast<char>(size | 0x80));
-  out->push_back(static_cast<char>(size));
-  out->append(text.data(), text.size());
-}
-
-std::string Next(absl::string_view* packed) {
-  size_t size = 0;
-  for (int shift = 0;; shift += 7) {
-    const auto byte = static_cast<uint8_t>(packed->front());
-    packed->remove_prefix(1);
-    size |= static_cast<size_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  std::string text(packed->substr(0, size));
-  packed->remove_prefix(size);
-  return text;
-}
+// Stands for the name that every object of ours has; no header's name can have this byte.
+constexpr absl::string_view kCommitIdMark = "\x01";
 
 }  // namespace
 
 KeptMetadata::KeptMetadata(const ObjectMetadata& metadata) {
-  std::string packed;
-  for (const std::string* field : Fields(metadata)) Append(*field, &packed);
-  for (const auto& [name, value] : metadata.user) {
-    Append(name, &packed);
-    Append(value, &packed);
+  uint64_t set = 0;
+  std::string bytes;
+  uint64_t bit = 1;
+  for (const std::string* field : Fields(metadata)) {
+    if (!field->empty()) {
+      set |= bit;
+      AppendText(*field, &bytes);
+    }
+    bit <<= 1;
   }
-  if (packed.find_first_not_of('\0') != std::string::npos) packed_ = std::string(packed);
-  packed_.shrink_to_fit();
+  for (const auto& [name, value] : metadata.user) {
+    AppendText(name == kCommitIdName ? kCommitIdMark : name, &bytes);
+    AppendDigest(value, &bytes);
+  }
+  if (bytes.empty()) return;
+  AppendVarint(set, &bytes_);
+  bytes_.append(bytes);
+  bytes_.shrink_to_fit();
+}
+
+KeptMetadata KeptMetadata::Of(absl::string_view bytes) {
+  KeptMetadata kept;
+  kept.bytes_ = std::string(bytes);
+  return kept;
 }
 
 ObjectMetadata KeptMetadata::Get() const {
   ObjectMetadata metadata;
-  if (packed_.empty()) return metadata;
-  absl::string_view packed = packed_;
-  for (std::string* field : Fields(metadata)) *field = Next(&packed);
-  while (!packed.empty()) {
-    std::string name = Next(&packed);
-    metadata.user[std::move(name)] = Next(&packed);
+  if (bytes_.empty()) return metadata;
+  absl::string_view bytes = bytes_;
+  uint64_t set = TakeVarint(&bytes);
+  for (std::string* field : Fields(metadata)) {
+    if ((set & 1) != 0) *field = std::string(TakeText(&bytes));
+    set >>= 1;
+  }
+  while (!bytes.empty()) {
+    const absl::string_view name = TakeText(&bytes);
+    metadata.user[std::string(name == kCommitIdMark ? kCommitIdName : name)] = TakeDigest(&bytes);
   }
   return metadata;
 }

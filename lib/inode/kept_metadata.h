@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "lib/store/object_store.h"
 
 namespace s3files {
@@ -12,12 +13,16 @@ namespace s3files {
 class KeptMetadata {
  public:
   KeptMetadata() = default;  // of an object that carries none
+  // Not explicit: an inode's metadata is assigned what an object has.
   KeptMetadata(const ObjectMetadata& metadata);
+  // `bytes`: another one's.
+  static KeptMetadata Of(absl::string_view bytes);
 
   ObjectMetadata Get() const;
+  const std::string& bytes() const { return bytes_; }
 
  private:
-  std::string packed_;  // each string behind its length: the fields, then names and values
+  std::string bytes_;  // a bit for each field that is set; these fields; names and values
 };
 
 }  // namespace s3files

@@ -44,22 +44,15 @@ bool Droppable(const InodePtr& inode) {
          !inode->Staged() && !IsBorrowed(*inode);
 }
 
-// Parents and children hold each other. Returns how many were let go.
-size_t Untie(Inode& directory) {
-  size_t untied = directory.children.size();
-  for (auto& [name, child] : directory.children) untied += Untie(*child);
-  directory.children.clear();
-  directory.attached = false;
-  return untied;
-}
-
 }  // namespace
 
-Names::Names(std::string prefix, size_t limit)
-    : prefix_(std::move(prefix)),
-      limit_(limit),
+Names::Names(NamesOptions options, Fetcher* fetcher, SpillArea* spill)
+    : options_(std::move(options)),
+      fetcher_(fetcher),
+      spill_(spill),
       root_(std::make_shared<Inode>(kRootIno, 0, FileType::kDirectory)),
-      trim_at_(limit) {
+      pack_at_(options_.unpacked_limit),
+      drop_at_(options_.limit) {
   lost_ = std::make_shared<Inode>(kLostIno, 0, FileType::kDirectory);
   lost_->parent = root_;
   lost_->name = kLostAndFound;
@@ -74,11 +67,42 @@ Names::~Names() {
   Untie(*root_);
 }
 
-InodePtr Names::Child(const InodePtr& directory, absl::string_view name) const {
+InodePtr Names::Child(const InodePtr& directory, absl::string_view name) {
   if (directory == root_ && name == kLostAndFound) return lost_;
-  absl::ReaderMutexLock lock(&mu_);
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    auto it = directory->children.find(name);
+    if (it != directory->children.end()) return it->second;
+    if (!directory->packed->contains(name)) return nullptr;
+  }
+  absl::MutexLock lock(&mu_);
+  MakeRoom();
+  return FindLocked(directory, name);
+}
+
+InodePtr Names::FindLocked(const InodePtr& directory, absl::string_view name) {
   auto it = directory->children.find(name);
-  return it == directory->children.end() ? nullptr : it->second;
+  return it != directory->children.end() ? it->second : Unpack(directory, name);
+}
+
+InodePtr Names::Unpack(const InodePtr& directory, absl::string_view name) {
+  if (!directory->packed->contains(name)) return nullptr;
+  PackedInodes& siblings = directory->packed.Mutable();
+  auto it = siblings.find(name);
+  const auto [ino, generation] = IdLocked(PlaceOf(*directory, name));
+  auto inode = std::make_shared<Inode>(ino, generation, it->type());
+  BindLocked(inode, directory, name);
+  it->UnpackInto(inode.get(), SourceKeyLocked(*inode), fetcher_, spill_);
+  siblings.erase(it);
+  --packed_;
+  return inode;
+}
+
+void Names::UnpackUnder(const InodePtr& directory) {
+  while (!directory->packed->empty()) {
+    Unpack(directory, std::string(directory->packed->begin()->name()));
+  }
+  for (const auto& [name, child] : directory->children) UnpackUnder(child);
 }
 
 std::vector<InodePtr> Names::Children(const InodePtr& directory) const {
@@ -108,8 +132,8 @@ std::pair<uint64_t, uint64_t> Names::IdOf(const InodePtr& directory, absl::strin
 // The next inode at the place of this one is another.
 void Names::LeaveLocked(const Inode& inode) {
   // What was found in a directory that was only gone through must not be found again in the next.
-  if (!WasKnown(inode) && inode.children.empty()) return;
-  if (ids_.size() >= limit_) {  // all at once: what is bound from here on is new
+  if (!WasKnown(inode) && inode.children.empty() && inode.packed->empty()) return;
+  if (ids_.size() >= options_.limit) {  // all at once: what is bound from here on is new
     ids_.clear();
     first_generation_ = next_generation_++;
   }
@@ -125,9 +149,8 @@ void Names::SettleLocked(const Inode& inode) {
 
 InodePtr Names::Bind(const InodePtr& directory, absl::string_view name, FileType type) {
   absl::MutexLock lock(&mu_);
-  auto it = directory->children.find(name);
-  if (it != directory->children.end()) return it->second;
-  if (count_ >= trim_at_) Trim();
+  MakeRoom();
+  if (InodePtr known = FindLocked(directory, name)) return known;
   const auto [ino, generation] = IdLocked(PlaceOf(*directory, name));
   auto inode = std::make_shared<Inode>(ino, generation, type);
   BindLocked(inode, directory, name);
@@ -140,7 +163,7 @@ void Names::BindLocked(const InodePtr& inode, const InodePtr& directory, absl::s
   inode->attached = directory->attached;
   if (!inode->attached) return;
   directory->children.emplace(inode->name, inode);
-  ++count_;
+  ++unpacked_;
 }
 
 void Names::UnbindLocked(Inode& inode) {
@@ -150,7 +173,17 @@ void Names::UnbindLocked(Inode& inode) {
   auto it = inode.parent->children.find(inode.name);
   const InodePtr self = std::move(it->second);  // until this returns
   inode.parent->children.erase(it);
-  count_ -= 1 + Untie(inode);
+  --unpacked_;
+  Untie(inode);
+}
+
+void Names::Untie(Inode& directory) {
+  unpacked_ -= directory.children.size();
+  packed_ -= directory.packed->size();
+  for (auto& [name, child] : directory.children) Untie(*child);
+  directory.children.clear();
+  directory.packed.Take();
+  directory.attached = false;
 }
 
 void Names::Unbind(const InodePtr& inode) {
@@ -160,12 +193,9 @@ void Names::Unbind(const InodePtr& inode) {
 
 InodePtr Names::Rebind(const InodePtr& inode, const InodePtr& directory, absl::string_view name) {
   absl::MutexLock lock(&mu_);
-  InodePtr displaced;
-  if (auto it = directory->children.find(name); it != directory->children.end()) {
-    if (it->second == inode) return nullptr;
-    displaced = it->second;
-    UnbindLocked(*displaced);
-  }
+  const InodePtr displaced = FindLocked(directory, name);
+  if (displaced == inode) return nullptr;
+  if (displaced != nullptr) UnbindLocked(*displaced);
   UnbindLocked(*inode);
   BindLocked(inode, directory, name);
   SettleLocked(*inode);
@@ -204,14 +234,14 @@ InodePtr Names::ParentOf(const InodePtr& inode) const {
   return inode->parent;
 }
 
-std::string Names::KeyOf(const InodePtr& inode) const { return prefix_ + PathOf(inode); }
+std::string Names::KeyOf(const InodePtr& inode) const { return prefix() + PathOf(inode); }
 
 std::string Names::ChildKey(const InodePtr& directory, absl::string_view name) const {
   return absl::StrCat(DirectoryKey(directory), name);
 }
 
 std::string Names::DirectoryKey(const InodePtr& directory) const {
-  return directory == root_ ? prefix_ : KeyOf(directory) + "/";
+  return directory == root_ ? prefix() : KeyOf(directory) + "/";
 }
 
 bool Names::IsWithin(const InodePtr& inode, const InodePtr& directory) const {
@@ -233,28 +263,48 @@ bool Names::IsAttached(const InodePtr& inode) const {
 
 size_t Names::size() const {
   absl::ReaderMutexLock lock(&mu_);
-  return count_;
+  return unpacked_ + packed_;
 }
 
-size_t Names::TrimUnder(Inode& directory) {
-  size_t dropped = 0;
+size_t Names::packed() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return packed_;
+}
+
+void Names::MakeRoomUnder(Inode& directory, Room how) {
+  if (how == Room::kDrop) packed_ -= directory.packed.Take().size();
   for (auto it = directory.children.begin(); it != directory.children.end();) {
+    Inode& child = *it->second;
     // Depth first: a directory can go once nothing is left under it.
-    if (!it->second->children.empty()) dropped += TrimUnder(*it->second);
-    if (it->second->children.empty() && Droppable(it->second)) {
-      directory.children.erase(it++);
-      ++dropped;
-    } else {
-      ++it;
+    if (child.type == FileType::kDirectory) MakeRoomUnder(child, how);
+    std::optional<PackedInode> packed;
+    bool goes = child.children.empty() && child.packed->empty() && Droppable(it->second);
+    if (goes && how == Room::kPack && WasKnown(child)) {
+      packed = PackedInode::Of(child, SourceKeyLocked(child));
+      goes = packed.has_value();
     }
+    if (!goes) {
+      ++it;
+      continue;
+    }
+    if (packed) {
+      directory.packed.Mutable().insert(*std::move(packed));
+      ++packed_;
+    }
+    directory.children.erase(it++);
+    --unpacked_;
   }
-  return dropped;
 }
 
-void Names::Trim() {
-  count_ -= TrimUnder(*root_);
-  // What is in use may exceed the limit; look again only after as many more came.
-  trim_at_ = std::max(limit_, 2 * count_);
+// What is in use may exceed a limit: it is looked for again only after as many more came.
+void Names::MakeRoom() {
+  if (unpacked_ + packed_ >= drop_at_) {
+    MakeRoomUnder(*root_, Room::kDrop);
+    drop_at_ = std::max(options_.limit, 2 * unpacked_);
+  } else if (unpacked_ >= pack_at_) {
+    MakeRoomUnder(*root_, Room::kPack);
+    pack_at_ = std::max(options_.unpacked_limit, 2 * unpacked_);
+  }
 }
 
 }  // namespace s3files

@@ -30,22 +30,31 @@ enum class MovePhase : uint8_t {
   kLanded,    // the store has everything under the new key, and the origin is being removed
 };
 
+struct NamesOptions {
+  std::string prefix;
+  size_t limit = 100'000;  // of inodes, apart from those that are used or staged
+  // Of inodes that are not packed, likewise: packing takes about as long as looking a name up.
+  size_t unpacked_limit = 1024;
+};
+
 // Thread-safe. Knows only inodes that were looked up; what the store holds besides is the
-// importer's business. Inodes that nobody uses and that have nothing staged are dropped beyond
-// `limit`.
+// importer's business. Inodes that nobody uses and that have nothing staged are packed, and beyond
+// the limit dropped.
 class Names {
  public:
-  Names(std::string prefix, size_t limit);
+  // `fetcher` and `spill` are for the contents of inodes that were packed.
+  Names(NamesOptions options, Fetcher* fetcher, SpillArea* spill);
   ~Names();  // unties the tree; inodes that others hold lose their children only
 
   const InodePtr& root() const { return root_; }
   const InodePtr& lost_and_found() const { return lost_; }
-  const std::string& prefix() const { return prefix_; }
+  const std::string& prefix() const { return options_.prefix; }
 
   // The inode bound to the name; null where none is known.
-  InodePtr Child(const InodePtr& directory, absl::string_view name) const;
+  InodePtr Child(const InodePtr& directory, absl::string_view name);
+  // Those that are not packed: all that are used, borrowed, staged or lost.
   std::vector<InodePtr> Children(const InodePtr& directory) const;
-  bool HasChildren(const InodePtr& directory) const;
+  bool HasChildren(const InodePtr& directory) const;  // likewise
 
   // The ino and generation that an inode bound to the name has, or would have.
   std::pair<uint64_t, uint64_t> IdOf(const InodePtr& directory, absl::string_view name) const;
@@ -75,7 +84,8 @@ class Names {
   // Whether a path leads to it: it is bound, and so is all that it lies in.
   bool IsAttached(const InodePtr& inode) const;
 
-  size_t size() const;
+  size_t size() const;    // of all inodes
+  size_t packed() const;  // of those that are packed
 
   // ---- Renames of directories that the store has not followed yet (names_moves.cc).
   // KeyOf and the like say where a thing is to be; SourceKey and the like where the store has it.
@@ -146,8 +156,21 @@ class Names {
   std::pair<uint64_t, uint64_t> IdLocked(uint64_t place) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void LeaveLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SettleLocked(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  size_t TrimUnder(Inode& directory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The child, unpacked where it was packed; null where none is known.
+  InodePtr FindLocked(const InodePtr& directory, absl::string_view name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  InodePtr Unpack(const InodePtr& directory, absl::string_view name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UnpackUnder(const InodePtr& directory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Parents and children hold each other: lets all that lies in it go.
+  void Untie(Inode& directory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Packs or drops what it may, before an inode is added.
+  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  enum class Room : uint8_t { kPack, kDrop };
+  void MakeRoomUnder(Inode& directory, Room how) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string SourceDirectoryKeyLocked(const Inode& directory) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::string SourceKeyLocked(const Inode& inode) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool WithinLocked(const Inode* inode, const Inode* directory) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   std::string DirectoryKeyLocked(const Inode& directory) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -160,8 +183,9 @@ class Names {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void EraseMove(const Inode* directory, bool declared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const std::string prefix_;
-  const size_t limit_;
+  const NamesOptions options_;
+  Fetcher* const fetcher_;
+  SpillArea* const spill_;
   const InodePtr root_;
   InodePtr lost_;
 
@@ -172,8 +196,11 @@ class Names {
   absl::flat_hash_map<uint64_t, std::pair<uint64_t, uint64_t>> ids_ ABSL_GUARDED_BY(mu_);
   uint64_t first_generation_ ABSL_GUARDED_BY(mu_) = 0;  // of places that are not in ids_
   uint64_t next_generation_ ABSL_GUARDED_BY(mu_) = 1;
-  size_t count_ ABSL_GUARDED_BY(mu_) = 0;
-  size_t trim_at_ ABSL_GUARDED_BY(mu_);
+  size_t unpacked_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t packed_ ABSL_GUARDED_BY(mu_) = 0;
+  // How many of them there are when it is worth while to look again for what can go.
+  size_t pack_at_ ABSL_GUARDED_BY(mu_);
+  size_t drop_at_ ABSL_GUARDED_BY(mu_);
 
   std::vector<MoveEntry> moves_ ABSL_GUARDED_BY(mu_);
   std::atomic<size_t> move_count_{0};  // = moves_.size()

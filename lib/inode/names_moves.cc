@@ -29,6 +29,10 @@ size_t LongestKey(const Inode& directory, size_t length) {
     const size_t key = length + name.size() + (child->type == FileType::kDirectory ? 1 : 0);
     longest = std::max(longest, LongestKey(*child, key));
   }
+  for (const PackedInode& child : *directory.packed) {
+    const size_t slash = child.type() == FileType::kDirectory ? 1 : 0;
+    longest = std::max(longest, length + child.name().size() + slash);
+  }
   return longest;
 }
 
@@ -36,7 +40,7 @@ size_t LongestKey(const Inode& directory, size_t length) {
 
 std::string Names::DirectoryKeyLocked(const Inode& directory) const {
   const std::string path = PathLocked(directory);
-  return path.empty() ? prefix_ : absl::StrCat(prefix_, path, "/");
+  return path.empty() ? prefix() : absl::StrCat(prefix(), path, "/");
 }
 
 const Names::MoveEntry* Names::OriginAbove(const Inode& inode) const {
@@ -48,13 +52,23 @@ const Names::MoveEntry* Names::OriginAbove(const Inode& inode) const {
   return nullptr;
 }
 
+std::string Names::SourceDirectoryKeyLocked(const Inode& directory) const {
+  std::string key = DirectoryKeyLocked(directory);
+  const MoveEntry* move = OriginAbove(directory);
+  if (move == nullptr) return key;
+  return absl::StrCat(move->origin, key.substr(DirectoryKeyLocked(*move->directory).size()));
+}
+
+std::string Names::SourceKeyLocked(const Inode& inode) const {
+  std::string key = SourceDirectoryKeyLocked(inode);
+  key.pop_back();
+  return key;
+}
+
 std::string Names::SourceDirectoryKey(const InodePtr& directory) const {
   if (move_count_.load(std::memory_order_acquire) == 0) return DirectoryKey(directory);
   absl::ReaderMutexLock lock(&mu_);
-  const std::string key = DirectoryKeyLocked(*directory);
-  const MoveEntry* move = OriginAbove(*directory);
-  if (move == nullptr) return key;
-  return absl::StrCat(move->origin, key.substr(DirectoryKeyLocked(*move->directory).size()));
+  return SourceDirectoryKeyLocked(*directory);
 }
 
 std::string Names::SourceKey(const InodePtr& inode) const {
@@ -211,8 +225,7 @@ absl::StatusOr<Names::MoveStep> Names::StageMove(const InodePtr& directory, cons
                  absl::StrCat("a file of /", PathLocked(*directory), " would have a key of over ",
                               kLongestKey, " bytes; choose a shorter name"));
   }
-  if (auto it = parent->children.find(name); it != parent->children.end()) {
-    const InodePtr displaced = it->second;
+  if (const InodePtr displaced = FindLocked(parent, name)) {
     for (const auto& [child_name, child] : displaced->children) {  // made a moment ago
       absl::MutexLock node_lock(&child->mu);
       if (!child->Staged()) continue;
@@ -223,7 +236,7 @@ absl::StatusOr<Names::MoveStep> Names::StageMove(const InodePtr& directory, cons
   const InodePtr self = directory;
   LeaveLocked(*directory);
   directory->parent->children.erase(directory->name);
-  --count_;
+  --unpacked_;
   BindLocked(self, parent, name);
   SettleLocked(*directory);
 
@@ -259,6 +272,7 @@ InodePtr Names::LandMove(const InodePtr& directory, const Rekey& rekey) {
   if (InodePtr busy = BusyWithin(directory, directory.get())) return busy;
   for (MoveEntry& move : moves_) {
     if (move.directory != directory || move.phase != MovePhase::kStaged) continue;
+    UnpackUnder(directory);
     // In one step with the source keys: a lookup reads an inode's epoch first and its key then.
     RekeyAll(*directory, move.origin, DirectoryKeyLocked(*directory), rekey);
     move.phase = MovePhase::kLanded;

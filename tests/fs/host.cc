@@ -109,6 +109,7 @@ FileSystemOptions Host::Options() {
   options.spill_dir = testing::TempDir();
   options.read_ahead = 0;
   options.parallel = 4;
+  options.unpacked_limit = 1;  // so that whatever can be packed at any time is
   options.parts.part_size = Bucket::kPart;
   options.parts.multipart_threshold = 2 * Bucket::kPart;
   return options;

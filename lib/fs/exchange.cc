@@ -62,11 +62,7 @@ absl::Status FileSystem::ExchangeFiles(const CallContext& call, const InodePtr& 
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(target)));
   DeferredEvents events(events_);
   S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
-  if (Recall(from) != source || Recall(to) != target ||
-      names_.MoveAround(source).directory != nullptr ||
-      names_.MoveAround(target).directory != nullptr) {
-    return NameChanged();
-  }
+  if (!StillAt(source, from) || !StillAt(target, to)) return NameChanged();
   return ExchangeBusy(call, source, target, events);
 }
 

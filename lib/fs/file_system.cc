@@ -159,7 +159,7 @@ absl::Status FileSystem::Revalidate(const CallContext& call, const InodePtr& ino
   const std::string name = names_.NameOf(inode);
   const InodePtr directory = names_.ParentOf(inode);
   // What has lost its name goes on as it is.
-  if (directory == nullptr || names_.Child(directory, name) != inode) return absl::OkStatus();
+  if (directory == nullptr || !names_.IsAttached(inode)) return absl::OkStatus();
   S3FILES_ASSIGN_OR_RETURN(const InodePtr now, importer_.Lookup(call, directory, name, freshness));
   if (now == inode) return absl::OkStatus();
   return Error(ESTALE, absl::StrCat("/", path, " is another file now"));
@@ -172,6 +172,10 @@ InodePtr FileSystem::Recall(const Place& place) {
   if (inode == nullptr) return nullptr;
   absl::MutexLock lock(&inode->mu);
   return inode->removed ? nullptr : inode;  // about to lose its name
+}
+
+bool FileSystem::StillAt(const InodePtr& inode, const Place& place) {
+  return Recall(place) == inode && names_.MoveAround(inode).directory == nullptr;
 }
 
 absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Open(const CallContext& call, const Handle* at,
@@ -282,7 +286,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     const absl::Status status = handle->content->Truncate(0);
     if (!status.ok()) {
       Release(*handle);
-      if (handle->content->retired()) return Error(EAGAIN, "a foreign version came just now");
+      if (handle->content->retired()) return NameChanged();  // a foreign version came just now
       return status;
     }
     OnTruncated(call, *handle);

@@ -199,6 +199,8 @@ class FileSystem {
   absl::Status NotFound(const Place& place) const;
   std::string Describe(const Place& place) const { return walk_.Describe(place); }
   InodePtr Recall(const Place& place);
+  // Of an inode that was made busy there: it has that name, and no rename above it is under way.
+  bool StillAt(const InodePtr& inode, const Place& place);
 
   // Attributes of an inode that was looked up; of directories at most one HEAD.
   absl::StatusOr<Attributes> AttributesNow(const CallContext& call, const InodePtr& inode);

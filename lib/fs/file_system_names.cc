@@ -270,9 +270,7 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
   DeferredEvents events(events_);
   S3FILES_ASSIGN_OR_RETURN(const auto busy, AcquireBoth(call, source, target));
   // The names may have changed before both were busy.
-  bool changed = Recall(from) != source || Recall(to) != target ||
-                 names_.MoveAround(source).directory != nullptr ||
-                 names_.MoveAround(target).directory != nullptr;
+  bool changed = !StillAt(source, from) || !StillAt(target, to);
   if (is_free) {
     absl::MutexLock lock(&target->mu);
     changed = changed || target->content != nullptr;

@@ -13,6 +13,12 @@ ObjectMetadata Inode::ShownMetadata() const {
   return shown;
 }
 
+void Inode::RestoreChange(const AttributeChange& taken) {
+  AttributeChange restored = taken;
+  restored.Append(*change);
+  change = std::move(restored);
+}
+
 bool Inode::MayHaveWritten(const ObjectMetadata& found) const {
   const absl::string_view id = CommitIdOf(found);
   return !id.empty() && std::find(unresolved.begin(), unresolved.end(), id) != unresolved.end();

@@ -130,6 +130,8 @@ struct Inode {
   ObjectMetadata ShownMetadata() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Whether an object with this metadata is what a write of ours made whose outcome is not known.
   bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // What was taken of `change` is not committed after all.
+  void RestoreChange(const AttributeChange& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Bytes or attributes are not committed.
   bool Staged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     return (content != nullptr && content->staged()) || !change->empty();

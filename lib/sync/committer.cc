@@ -18,14 +18,6 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
   return error == ESTALE || error == EEXIST || (error == ENOENT && job.snapshot.borrowed);
 }
 
-// What a commit that failed had taken, with what came meanwhile.
-void RestoreChange(Inode& inode, const AttributeChange& taken)
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
-  AttributeChange change = taken;
-  change.Append(*inode.change);
-  inode.change = std::move(change);
-}
-
 }  // namespace
 
 Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy)
@@ -201,7 +193,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     }
     {
       absl::MutexLock lock(&inode->mu);
-      RestoreChange(*inode, job.change);
+      inode->RestoreChange(job.change);
     }
     if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
     if (!std::exchange(adopted, true)) {

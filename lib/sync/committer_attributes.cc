@@ -177,8 +177,7 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
       inode->validated_ns = 0;
     } else if (!status.ok()) {
       told = Annotate(status, absl::StrCat("/", path, ": its attributes stay staged"));
-      change.Append(*inode->change);
-      inode->change = std::move(change);
+      inode->RestoreChange(change);
     }
     inode->attempts = status.ok() ? 0 : inode->attempts + 1;
     inode->last_error = told;

@@ -76,9 +76,10 @@ bool Importer::KnownAbsent(const DirectoryState& directory, absl::string_view na
 absl::Status Importer::NoDirectory(const InodePtr& directory) {
   {
     absl::MutexLock lock(&directory->mu);
-    directory->directory.Mutable().exists_ns = 0;
-    directory->directory.Mutable().marker.reset();
-    directory->directory.Mutable().listing.reset();
+    DirectoryState& state = directory->directory.Mutable();
+    state.exists_ns = 0;
+    state.marker.reset();
+    state.listing.reset();
   }
   return Error(ENOENT, absl::StrCat("no directory /", names_->PathOf(directory)));
 }

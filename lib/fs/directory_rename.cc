@@ -79,10 +79,11 @@ absl::StatusOr<InodePtr> FileSystem::CheckDirectoryTarget(const CallContext& cal
   // Its absence is enforced object by object only, so the store is asked.
   S3FILES_ASSIGN_OR_RETURN(InodePtr target, importer_.LookupToCreate(call, to.directory, to.name,
                                                                      /*enforced=*/false));
-  if (target == nullptr || target == source) return target;
+  if (target == nullptr) return target;
   if ((flags & kRenameNoReplace) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
   }
+  if (target == source) return target;
   if (target->type != FileType::kDirectory) {
     return Error(ENOTDIR, absl::StrCat(Describe(to), " is a file"));
   }

@@ -209,9 +209,10 @@ class FileSystem {
   // Whether the caller may make a name in it; its attributes.
   absl::StatusOr<Attributes> CheckMake(const CallContext& call, const InodePtr& directory);
   absl::Status CheckOpen(const CallContext& call, const InodePtr& inode, uint32_t flags);
-  // Of what `writer` has open; null: of what the inode shows.
+  // Of what `writer` has open; null: of what the inode shows. What else it changes is added to
+  // `change`.
   absl::Status SetSize(const CallContext& call, const InodePtr& inode, uint64_t size,
-                       const Handle* writer);
+                       const Handle* writer, AttributeChange* change);
 
   absl::StatusOr<std::unique_ptr<Handle>> OpenAt(const CallContext& call, Place& place,
                                                  uint32_t flags, uint32_t mode);

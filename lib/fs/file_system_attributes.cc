@@ -103,7 +103,8 @@ absl::Status FileSystem::SetAttributes(const CallContext& call, const Handle* at
     S3FILES_RETURN_IF_ERROR(CheckChange(call, attributes, request, names_.PathOf(inode), &change));
     const uint64_t handle = by_writer ? at->id : kClosedHandle;
     if (request.size) {
-      S3FILES_RETURN_IF_ERROR(SetSize(call, inode, *request.size, by_writer ? at : nullptr));
+      S3FILES_RETURN_IF_ERROR(
+          SetSize(call, inode, *request.size, by_writer ? at : nullptr, &change));
     }
     S3FILES_RETURN_IF_ERROR(committer_->ChangeAttributes(call, inode, change, handle));
     if (request.atime_ns) {
@@ -117,7 +118,7 @@ absl::Status FileSystem::SetAttributes(const CallContext& call, const Handle* at
 }
 
 absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode, uint64_t size,
-                                 const Handle* writer) {
+                                 const Handle* writer, AttributeChange* change) {
   if (inode->type == FileType::kDirectory) return Error(EISDIR, "a directory has no size to set");
   if (inode->type == FileType::kSymlink) return Error(EINVAL, "a symlink has no size to set");
   std::shared_ptr<Content> content;
@@ -134,7 +135,11 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
     return Error(EFBIG, absl::StrCat("the largest object has ", largest, " bytes"));
   }
   S3FILES_RETURN_IF_ERROR(call.Check("truncating a file"));
-  if (size == content->size()) return absl::OkStatus();
+  if (size == content->size()) {
+    // Emptying an empty file modifies it, too, as it does by a handle.
+    if (size == 0 && !change->mtime_ns) change->mtime_ns = clock_->WallNanos();
+    return absl::OkStatus();
+  }
   S3FILES_RETURN_IF_ERROR(content->Truncate(size));
   committer_->NoteStaged(inode, writer != nullptr ? writer->id : kClosedHandle);
   return absl::OkStatus();

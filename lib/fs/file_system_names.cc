@@ -250,10 +250,10 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
     return Error(EPERM, absl::StrCat("nothing can be moved into /", kLostAndFound));
   }
   S3FILES_ASSIGN_OR_RETURN(InodePtr target, importer_.LookupToCreate(call, to.directory, to.name));
-  if (target == source) return absl::OkStatus();
   if (target != nullptr && (flags & kRenameNoReplace) != 0) {
     return Error(EEXIST, absl::StrCat(Describe(to), " exists"));
   }
+  if (target == source) return absl::OkStatus();
   if (target != nullptr && target->type == FileType::kDirectory) {
     return Error(EISDIR, absl::StrCat(Describe(to), " is a directory"));
   }

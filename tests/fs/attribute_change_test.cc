@@ -247,6 +247,21 @@ TEST_F(AttributeChangeTest, TruncateByPathIsCommitted) {
   EXPECT_EQ(ErrnoOf(host_.SetAttributes("d", request)), EISDIR);
 }
 
+// [N7] As `> file` does, and in contrast to any other size that the file has.
+TEST_F(AttributeChangeTest, N7EmptyingAnEmptyFileByPathSetsItsTime) {
+  AttributeRequest long_ago, size;
+  long_ago.mtime_ns = 1;
+  long_ago.times_are_now = false;
+  for (const uint64_t bytes : {0, 3}) {
+    ASSERT_TRUE(host_.WriteFile(kFile, std::string(bytes, 'x')).ok());
+    ASSERT_TRUE(host_.SetAttributes(kFile, long_ago).ok());
+    size.size = bytes;
+    ASSERT_TRUE(host_.SetAttributes(kFile, size).ok());
+    EXPECT_EQ(host_.Stat(kFile)->attributes.mtime_ns != 1, bytes == 0) << bytes;
+    EXPECT_EQ(AttributesOf(bucket_.Head(kFile), false, {}).mtime_ns != 1, bytes == 0) << bytes;
+  }
+}
+
 TEST_F(AttributeChangeTest, ExtendedAttributesAreUserMetadata) {
   ObjectMetadata metadata;
   metadata.user = {{"project", "apollo"}};

@@ -75,6 +75,7 @@ TEST_F(DirectoryRenameTest, N4ItsErrors) {
   EXPECT_EQ(ErrnoOf(host_.Rename("d", "d/sub/d")), EINVAL);
   EXPECT_EQ(ErrnoOf(host_.Rename("d", "d/x")), EINVAL);
   EXPECT_TRUE(host_.Rename("d", "d").ok());
+  EXPECT_EQ(ErrnoOf(host_.Rename("d", "d", false)), EEXIST) << "it does exist";
   EXPECT_EQ(ErrnoOf(host_.Rename("d/sub", "d")), ENOTEMPTY);
   EXPECT_EQ(ErrnoOf(host_.Rename("d", "full")), ENOTEMPTY);
   EXPECT_EQ(ErrnoOf(host_.Rename("d", "full", false)), EEXIST);

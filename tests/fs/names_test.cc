@@ -355,6 +355,7 @@ TEST_F(NamesTest, N4BothPreconditionsHold) {
   EXPECT_EQ(bucket_.Get("to"), "two");
   EXPECT_EQ(ErrnoOf(host_.Rename("from", "x")), ENOENT);
   EXPECT_TRUE(host_.Rename("to", "to").ok());
+  EXPECT_EQ(ErrnoOf(host_.Rename("to", "to", false)), EEXIST) << "it does exist";
 }
 
 // [N4] The target is replaced as it was when the rename looked, however late somebody else comes.

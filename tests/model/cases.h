@@ -188,6 +188,8 @@ inline const char* OpText(Op op) {
       return "kCopy";
     case Op::kDelete:
       return "kDelete";
+    case Op::kDeleteMany:
+      return "kDeleteMany";
     case Op::kHead:
       return "kHead";
     case Op::kList:
@@ -199,6 +201,13 @@ inline const char* OpText(Op op) {
     default:
       return "kUploadPart";
   }
+}
+
+inline std::string FaultText(const std::optional<Fault>& fault) {
+  if (!fault) return "";
+  return absl::StrCat(", .fault = Fault{Op::", OpText(fault->op), ", ", fault->nth,
+                      ", FaultyStore::", fault->when == FaultyStore::kBefore ? "kBefore" : "kAfter",
+                      "}");
 }
 
 inline const char* DoText(Do what) {
@@ -231,12 +240,7 @@ inline std::string TextOf(const Step& step) {
   if (step.offset != 0) absl::StrAppend(&text, ", .offset = ", step.offset);
   if (step.size != 0) absl::StrAppend(&text, ", .size = ", step.size);
   if (step.seed != 0) absl::StrAppend(&text, ", .seed = ", step.seed);
-  if (step.fault) {
-    absl::StrAppend(
-        &text, ", .fault = Fault{Op::", OpText(step.fault->op), ", ", step.fault->nth,
-        ", FaultyStore::", step.fault->when == FaultyStore::kBefore ? "kBefore" : "kAfter", "}");
-  }
-  return text + "}";
+  return absl::StrCat(text, FaultText(step.fault), "}");
 }
 
 inline void showValue(const Case& test, std::ostream& out) {

@@ -3,15 +3,10 @@
 //
 // It runs for S3FILES_MODEL_SECONDS (`./dev model --minutes N` for longer). A case that fails is
 // printed, shrunk, as code that can be pasted below as a test.
-#include <chrono>
-#include <cstdlib>
-#include <iostream>
-#include <random>
-
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
-#include "rapidcheck.h"
 #include "tests/model/cases.h"
+#include "tests/model/run_cases.h"
 
 namespace s3files::model {
 namespace {
@@ -394,46 +389,10 @@ std::string Play(const Case& test, uint64_t* operations = nullptr, size_t* most_
   return wrong;
 }
 
-// As long as this test may take. Where nobody says, it tries the same every time, however fast the
-// machine is: S3FILES_MODEL_SEEDS times a hundred cases.
-const char* const kSeconds = std::getenv("S3FILES_MODEL_SECONDS");
-
 TEST(ModelTest, TwoClientsAnotherToolAndFaults) {
-  using Clock = std::chrono::steady_clock;
-  rc::detail::TestParams params = rc::detail::configuration().testParams;
-  if (kSeconds == nullptr && std::getenv("RC_PARAMS") == nullptr) params.seed = 1;
-  const uint64_t first_seed = params.seed;
-  const auto begin = Clock::now();
-  const auto over = [&] {
-    if (kSeconds == nullptr) return params.seed >= first_seed + S3FILES_MODEL_SEEDS;
-    return Clock::now() >= begin + std::chrono::seconds(std::atoi(kSeconds));
-  };
-  uint64_t cases = 0, operations = 0;
-  size_t most_worlds = 0;
-  bool failed = false;  // then it takes as long as the shrinking does
-  do {
-    const auto result = rc::detail::checkTestable(
-        [&] {
-          const Case test = *AnyCase().as("case");
-          if (!failed && over() && cases > 0) return;
-          ++cases;
-          const std::string wrong = Play(test, &operations, &most_worlds);
-          if (wrong.empty()) return;
-          failed = true;
-          RC_FAIL(wrong);
-        },
-        rc::detail::TestMetadata(), params);
-    if (!result.template is<rc::detail::SuccessResult>()) {
-      rc::detail::printResultMessage(result, std::cout);
-      FAIL() << "reproduce with RC_PARAMS='seed=" << params.seed << "'";
-    }
-    ++params.seed;
-  } while (!over());
-  const double took = std::chrono::duration<double>(Clock::now() - begin).count();
-  std::cout << cases << " cases, " << operations << " operations, "
-            << static_cast<uint64_t>(operations / took) << " a second; seeds " << first_seed
-            << " to " << params.seed - 1 << "; at most " << most_worlds << " worlds at once\n";
-  EXPECT_GT(cases, 0u);
+  RunCases(AnyCase(), S3FILES_MODEL_SEEDS, [](const Case& test, Effort& effort) {
+    return Play(test, &effort.operations, &effort.most_worlds);
+  });
 }
 
 }  // namespace

@@ -18,15 +18,25 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
   return error == ESTALE || error == EEXIST || (error == ENOENT && job.snapshot.borrowed);
 }
 
-// What a commit that failed had taken, with what came meanwhile.
-void RestoreChange(Inode& inode, const AttributeChange& taken)
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
-  AttributeChange change = taken;
-  change.Append(*inode.change);
-  inode.change = std::move(change);
+}  // namespace
+
+AttributeChange TakeChange(Inode& inode, std::optional<ObjectMetadata>* before) {
+  AttributeChange change = inode.change.Take();
+  if (!change.user.empty()) {
+    *before = inode.metadata.Get();
+    ObjectMetadata shown = **before;
+    change.ApplyTo(&shown);
+    inode.metadata = shown;
+  }
+  return change;
 }
 
-}  // namespace
+void RestoreChange(Inode& inode, AttributeChange taken,
+                   const std::optional<ObjectMetadata>& before) {
+  taken.Append(*inode.change);
+  inode.change = std::move(taken);
+  if (before) inode.metadata = *before;
+}
 
 Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy)
     : parts_(parts), part_policy_(part_policy), policy_(policy), background_(parts.commits) {
@@ -201,7 +211,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     }
     {
       absl::MutexLock lock(&inode->mu);
-      RestoreChange(*inode, job.change);
+      RestoreChange(*inode, job.change, job.before);
     }
     if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
     if (!std::exchange(adopted, true)) {
@@ -258,9 +268,8 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
     job.metadata = job.early->request().metadata;
     job.commit_id = job.early->request().commit_id;
   } else {
-    job.change = inode->change.Take();
+    job.change = TakeChange(*inode, &job.before);
     job.metadata = inode->metadata.Get();
-    job.change.ApplyTo(&job.metadata);
     StoreAttributes(inode->attributes, &job.metadata);
     job.commit_id = RandomId();
   }

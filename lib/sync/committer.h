@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,6 +34,14 @@ struct CommitPolicy {
 // Between attempts in the background.
 inline constexpr int64_t kShortestBackoffNs = 1'000'000'000;
 inline constexpr int64_t kLongestBackoffNs = 60'000'000'000;
+
+// Takes the staged change for a commit. Until that has ended the inode shows it as if committed;
+// `before` is what to go back to, where there is anything.
+AttributeChange TakeChange(Inode& inode, std::optional<ObjectMetadata>* before)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu);
+// It is staged again, with what came meanwhile.
+void RestoreChange(Inode& inode, AttributeChange taken, const std::optional<ObjectMetadata>& before)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu);
 
 // Thread-safe.
 class Committer {

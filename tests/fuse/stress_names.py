@@ -60,6 +60,7 @@ class Side:
         try:
             return getattr(self, operation)(*arguments)
         except OSError as error:
+            self.failed = error
             return errno.errorcode.get(error.errno, str(error.errno))
 
     def write(self, name, data):

@@ -13,10 +13,21 @@ ObjectMetadata Inode::ShownMetadata() const {
   return shown;
 }
 
-void Inode::RestoreChange(const AttributeChange& taken) {
-  AttributeChange restored = taken;
-  restored.Append(*change);
-  change = std::move(restored);
+AttributeChange Inode::TakeChange(std::optional<ObjectMetadata>* before) {
+  AttributeChange taken = change.Take();
+  if (!taken.user.empty()) {
+    *before = metadata.Get();
+    ObjectMetadata shown = **before;
+    taken.ApplyTo(&shown);
+    metadata = shown;
+  }
+  return taken;
+}
+
+void Inode::RestoreChange(AttributeChange taken, const std::optional<ObjectMetadata>& before) {
+  taken.Append(*change);
+  change = std::move(taken);
+  if (before) metadata = *before;
 }
 
 bool Inode::MayHaveWritten(const ObjectMetadata& found) const {

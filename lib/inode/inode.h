@@ -130,8 +130,13 @@ struct Inode {
   ObjectMetadata ShownMetadata() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Whether an object with this metadata is what a write of ours made whose outcome is not known.
   bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  // What was taken of `change` is not committed after all.
-  void RestoreChange(const AttributeChange& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Takes the staged change for a commit. Until that has ended the inode shows it as if committed;
+  // `before` is what to go back to, where there is anything.
+  AttributeChange TakeChange(std::optional<ObjectMetadata>* before)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // It is staged again, with what came meanwhile.
+  void RestoreChange(AttributeChange taken, const std::optional<ObjectMetadata>& before)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Bytes or attributes are not committed.
   bool Staged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     return (content != nullptr && content->staged()) || !change->empty();

@@ -193,7 +193,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     }
     {
       absl::MutexLock lock(&inode->mu);
-      inode->RestoreChange(job.change);
+      inode->RestoreChange(job.change, job.before);
     }
     if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
     if (!std::exchange(adopted, true)) {
@@ -250,9 +250,8 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
     job.metadata = job.early->request().metadata;
     job.commit_id = job.early->request().commit_id;
   } else {
-    job.change = inode->change.Take();
+    job.change = inode->TakeChange(&job.before);
     job.metadata = inode->metadata.Get();
-    job.change.ApplyTo(&job.metadata);
     StoreAttributes(inode->attributes, &job.metadata);
     job.commit_id = RandomId();
   }

@@ -159,9 +159,10 @@ void Committer::NoteAttributes(const InodePtr& inode, const ObjectInfo& read, co
 absl::Status Committer::CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
                                                DeferredEvents& events) {
   AttributeChange change;
+  std::optional<ObjectMetadata> before;
   {
     absl::MutexLock lock(&inode->mu);
-    change = inode->change.Take();
+    change = inode->TakeChange(&before);
   }
   const absl::Status status = WriteAttributes(call, inode, change);
   const std::string path = parts_.names->PathOf(inode);
@@ -177,7 +178,7 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
       inode->validated_ns = 0;
     } else if (!status.ok()) {
       told = Annotate(status, absl::StrCat("/", path, ": its attributes stay staged"));
-      inode->RestoreChange(change);
+      inode->RestoreChange(std::move(change), before);
     }
     inode->attempts = status.ok() ? 0 : inode->attempts + 1;
     inode->last_error = told;

@@ -20,6 +20,12 @@ bool IsKnownFile(const Inode& inode) {
   return inode.content != nullptr;
 }
 
+// Whether that is its name, or was its last one. Nothing is bound in a directory that is gone.
+bool StandsAt(const Names& names, const InodePtr& inode, const InodePtr& directory,
+              absl::string_view name) {
+  return names.ParentOf(inode) == directory && names.NameOf(inode) == name;
+}
+
 // Whether a file in the directory, however deep, is staged.
 bool HoldsStaged(const Names& names, const InodePtr& directory) {
   for (const InodePtr& child : names.Children(directory)) {
@@ -149,6 +155,8 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
     S3FILES_ASSIGN_OR_RETURN(const Known recalled, Recall(call, known, freshness, &epoch));
     if (recalled == Known::kAnswer) return known;
     if (recalled == Known::kGone) continue;
+    // Renamed while it was waited for: the answer to this name would be taken for the other's.
+    if (!StandsAt(*names_, known, directory, name)) continue;
 
     bool probed = false;
     bool is_directory = false;
@@ -168,8 +176,11 @@ absl::StatusOr<InodePtr> Importer::Lookup(const CallContext& call, const InodePt
       names_->Unbind(known);
       known = names_->Bind(directory, name, FileType::kFile);
       if (known->type != FileType::kFile) continue;
-      absl::MutexLock lock(&known->mu);
-      epoch = known->epoch;
+      {
+        absl::MutexLock lock(&known->mu);
+        epoch = known->epoch;
+      }
+      if (!StandsAt(*names_, known, directory, name)) continue;
     }
 
     if (!probed && expect == Expect::kDirectory && !IsKnownFile(*known)) {

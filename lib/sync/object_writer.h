@@ -25,9 +25,10 @@ struct WriteJob {
   Version expected;  // what the key holds now: the precondition
   Snapshot snapshot;
   std::string commit_id;
-  std::shared_ptr<EarlyUpload> early;  // may be null; its key and commit id are the job's
-  std::string tags_of;                 // key of the object whose tags it keeps; empty = none
-  AttributeChange change;              // staged, and part of `metadata`
+  std::shared_ptr<EarlyUpload> early;    // may be null; its key and commit id are the job's
+  std::string tags_of;                   // key of the object whose tags it keeps; empty = none
+  AttributeChange change;                // staged, and part of `metadata`
+  std::optional<ObjectMetadata> before;  // the inode's, where it shows `change` as if committed
 };
 
 struct CopyJob {

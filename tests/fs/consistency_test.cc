@@ -169,8 +169,10 @@ TEST_F(ConsistencyTest, C3AnOpenOfAStagedFileJoinsIt) {
   EXPECT_EQ(here_.Read(*first), "base");
   ASSERT_TRUE(here_.Write(*first, 0, "B").ok());
   bucket_.Put(kFile, "foreign");
+  here_.Requests();
   std::unique_ptr<Handle> second = here_.Open(kFile, kOpenRead | kOpenWrite);
   EXPECT_EQ(here_.Read(*second), "Base");
+  EXPECT_EQ(here_.Requests(), "");
   EXPECT_EQ(ErrnoOf(here_.Close(std::move(second))), ESTALE);
   EXPECT_EQ(ErrnoOf(here_.Close(std::move(first))), ESTALE) << "it staged what is lost";
   EXPECT_EQ(here_.ReadFile(kFile), "foreign");

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
-"""What the field runs on a file system, run on a mount: fio with verify, stress-ng, dbench.
+"""What the field runs on a file system, run on a mount: fio with verify, stress-ng, dbench, and names
+that are made, moved and removed at random (stress_names.py).
 
-usage: stress.py [--seconds N] [--ratios] [-o OPTION]... [NAME...]
+usage: stress.py [--seconds N] [--ratios] [--seed N] [--processes N] [--operations N] [-o OPTION]...
+                 [NAME...]
 
 Prints one line each: "ok", "deviation: why" where what failed is in EXPECTED, or "FAILED" with what
 was said. In the end nothing may be lost: objects and tree are compared, and every byte after a
 remount. Exits 1 if there is anything that EXPECTED does not explain. With NAMEs (as printed) only
 those are run; --ratios also runs stressors and dbench on the local disk, and compares; -o is s3files-fuse's.
+"names" takes a seed, which it prints.
 
 S3FILES_FUSE and S3FILES_SERVER name the programs; `./dev stress` sets them.
 """
@@ -14,6 +17,7 @@ import argparse
 import hashlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -21,6 +25,7 @@ import sys
 import tempfile
 import time
 
+import stress_names
 from conftest import Mount, Server, objects_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -60,6 +65,8 @@ OPTIONS = {  # sizes that a few seconds are enough for
     "sync-file": ["--sync-file-bytes", "16m"],
     "chdir": ["--chdir-dirs", "256"],
 }
+
+NAMES = "names"  # the part in stress_names.py
 
 NO_OPERATION = "it made no operation"
 # Name -> (what all of its complaints match, why that is right).
@@ -156,12 +163,12 @@ class Report:
         time_taken = "" if seconds is None else f"{seconds:5.1f} s"
         print(f"{name:24} {time_taken:>8}  {outcome}", flush=True)
 
-    def check(self, name, differences):
+    def check(self, name, differences, seconds=None):
         differences = list(differences)
         if differences:
             self.fail(name, *differences[:20])
         else:
-            self.say(name, "ok")
+            self.say(name, "ok", seconds)
 
     def fail(self, name, *said):
         self.failed += 1
@@ -218,10 +225,23 @@ def run_all(mount, local, report, arguments):
         print(f"{name:24} {here / there if there else 0:8.3f} of the local disk's rate")
 
 
+def run_names(server, directory, report, arguments):
+    """Where a close commits, and where commits come later."""
+    seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed
+    for delay in ("0s", "1s"):
+        mount = Mount(server, directory / f"names-{delay}", f"names-{delay}")
+        stress_names.run(mount, directory / f"local-{delay}", report, differences, seed,
+                         arguments.processes, arguments.operations,
+                         [*arguments.options, f"commit_delay={delay}"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=3, help="for each stressor (3)")
     parser.add_argument("--ratios", action="store_true", help="beside the local disk")
+    parser.add_argument("--seed", type=int, help="of names (a new one)")
+    parser.add_argument("--processes", type=int, default=4, help="of names (4)")
+    parser.add_argument("--operations", type=int, default=2000, help="of each of them (2000)")
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="OPTION",
                         help="of the mount")
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to run (all)")
@@ -234,8 +254,11 @@ def main():
         server = Server()
         mount = Mount(server, directory / "mnt", "stress")
         try:
-            mount.start(*arguments.options)
-            run_all(mount, Place(directory / "local", arguments.seconds), report, arguments)
+            if arguments.names != [NAMES]:
+                mount.start(*arguments.options)
+                run_all(mount, Place(directory / "local", arguments.seconds), report, arguments)
+            if not arguments.names or NAMES in arguments.names:
+                run_names(server, directory, report, arguments)
         finally:
             if mount.process is not None:
                 subprocess.run(["fusermount3", "-u", "-z", mount.path], check=False)

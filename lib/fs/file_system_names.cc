@@ -82,8 +82,10 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
     hold.emplace(place.directory);
   } while (names_.MoveAround(key).directory != nullptr || key_now() != key);
   S3FILES_RETURN_IF_ERROR(CheckKeyLength(key));
-  S3FILES_ASSIGN_OR_RETURN(const ObjectInfo made,
-                           PutNew(call, store_.get(), &guard_, {key, attributes, {}, body}));
+  const absl::StatusOr<ObjectInfo> made =
+      PutNew(call, store_.get(), &guard_, {key, attributes, {}, body});
+  if (ErrnoOf(made.status()) == EEXIST) importer_.NoteFound(place.directory, place.name);
+  S3FILES_RETURN_IF_ERROR(made.status());
 
   importer_.NoteCreated(place.directory, place.name);
   const InodePtr inode = names_.Bind(place.directory, place.name, attributes.type);
@@ -91,14 +93,14 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   absl::MutexLock lock(&inode->mu);
   if (is_directory) {
     inode->directory.Mutable().exists_ns = clock_->MonotonicNanos();
-    inode->directory.Mutable().marker = made.stamp;
+    inode->directory.Mutable().marker = made->stamp;
   } else if (inode->content == nullptr) {
     inode->content = std::make_shared<Content>(
-        std::make_shared<const Base>(key, made.stamp.version, body.size()), &fetcher_, &spill_);
-    inode->committed = made.stamp;
+        std::make_shared<const Base>(key, made->stamp.version, body.size()), &fetcher_, &spill_);
+    inode->committed = made->stamp;
   }
   inode->attributes = attributes;
-  inode->metadata = made.metadata;
+  inode->metadata = made->metadata;
   inode->full = true;
   ++inode->epoch;
   inode->validated_ns = clock_->MonotonicNanos();

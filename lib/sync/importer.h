@@ -90,6 +90,8 @@ class Importer {
                                                      absl::string_view start_after,
                                                      absl::string_view token);
 
+  // Something is there that may have been absent when it was asked for.
+  void NoteFound(const InodePtr& directory, absl::string_view name);
   // We made, or removed, `name`: what is known of the directory follows.
   void NoteCreated(const InodePtr& directory, absl::string_view name);
   void NoteRemoved(const InodePtr& directory, absl::string_view name);
@@ -116,7 +118,6 @@ class Importer {
   // Unknown where another host was first.
   absl::StatusOr<Stamp> PutMarker(const CallContext& call, const std::string& key);
   void NoteExists(const InodePtr& directory);
-  void NoteFound(const InodePtr& directory, absl::string_view name);
   // `made`: the directory's before it was asked for.
   void NoteAbsent(const InodePtr& directory, absl::string_view name, uint64_t made);
   bool KnownAbsent(const DirectoryState& directory, absl::string_view name) const;

@@ -212,6 +212,15 @@ TEST_F(ConsistencyTest, C4AnAbsenceIsBelievedForTheAttributeTimeoutButNeverOverw
   EXPECT_TRUE(here_.WriteFile("h", "mine").ok()) << "the listing is too old to be believed";
 }
 
+// [C4] Found by the model, seed 16584319587317091378.
+TEST_F(ConsistencyTest, C4WhatEexistToldIsNotForgotten) {
+  ASSERT_TRUE(here_.WriteFile("a", "").ok());  // the directory is listed now
+  EXPECT_EQ(ErrnoOf(here_.Stat("l").status()), ENOENT);
+  bucket_.Put("l", "foreign");
+  EXPECT_EQ(ErrnoOf(here_.Symlink("target", "l")), EEXIST);
+  EXPECT_TRUE(here_.Stat("l").ok());
+}
+
 // [C4]
 TEST_F(ConsistencyTest, C4ExclusiveIsCheckedAtOpenAndEnforcedAtCommit) {
   constexpr uint32_t kExclusive = kOpenWrite | kOpenCreate | kOpenExclusive;

@@ -172,7 +172,10 @@ typedef struct s3f_fs_config {
  *                               cached of them
  *   spill_dir           [$TMPDIR or /tmp] staged bytes beyond that go to an unlinked temporary file
  *                               here; "off": -ENOSPC to the writer instead
- *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2]
+ *   state_dir           [none]  a directory of this host that makes staged changes survive the process
+ *                               [D4]; made, 0700, where it does not exist; instead of spill_dir
+ *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2].
+ *                               never: only s3f_commit does, not even s3f_fs_close; needs a state_dir
  *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
  *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
  *   attributes          [full]  listed: mode, owner and mtime of directories and of what s3f_readdir
@@ -203,6 +206,8 @@ typedef struct s3f_fs_config {
  *   ca_file             [the system's] certificates to trust, PEM
  *   connections         [64]    most connections, 1..1,024
  *
+ * With a state_dir that has staged changes they are staged again: -EBUSY: another file system has the
+ * directory, -EIO: it is damaged; the message names who, or what.
  * -EINVAL: malformed URL, unknown option (the message names the nearest), value out of range.
  * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
  * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
@@ -214,11 +219,12 @@ enum {
   S3F_CLOSE_DISCARD = 1u << 0 /* close whatever happens; what cannot be committed is dropped */
 };
 
-/* Commits what is staged and ends the file system. On success `fs` is gone. Without
+/* Commits what is staged (not with commit_delay=never) and ends the file system. On success `fs` is gone. Without
  * S3F_CLOSE_DISCARD a failure leaves it open and usable: -EBUSY where handles are still open, else
  * the error of the first change that could not be committed (each also an event; s3f_next_staged
  * lists them). With it, `fs` is gone even where an error is returned, which says what was dropped;
- * handles that are still open return -EBADF from then on, and s3f_close frees them. NULL is 0. */
+ * handles that are still open return -EBADF from then on, and s3f_close frees them. With a state_dir
+ * nothing that was closed is dropped: the next file system there has it again. NULL is 0. */
 S3F_API int s3f_fs_close(s3f_fs* fs, uint32_t flags, const s3f_call* call);
 
 /* Counters since the file system was opened. */
@@ -453,8 +459,9 @@ S3F_API int64_t s3f_copy_range(s3f_handle* in, uint64_t in_offset, s3f_handle* o
  * nothing, but an empty file that is emptied is modified now. Errors as s3f_pwrite. */
 S3F_API int s3f_truncate(s3f_handle* handle, uint64_t size, const s3f_call* call);
 
-/* Returns when everything staged for the file is durable: committed (0.1 has no state directory).
- * Errors as s3f_commit. 0 where nothing is staged. */
+/* Returns when everything staged for the file is durable [D1]: with a state_dir in its journal, and no
+ * request is sent (-ENOSPC, -EIO: it is not, and stays staged); else committed. Errors then as
+ * s3f_commit. 0 where nothing is staged. */
 S3F_API int s3f_fsync(s3f_handle* handle, const s3f_call* call);
 
 /* Closes the handle, which is gone afterwards whatever is returned. Where commit_delay is 0 and the

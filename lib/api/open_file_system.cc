@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/api/options.h"
 #include "lib/base/clock.h"
@@ -65,7 +66,15 @@ absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
   options.fs.prefix = url.prefix + options.root_directory;
   S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, OpenStore(url, options));
   S3FILES_RETURN_IF_ERROR(store->Probe(ProbeContext(call, options.timeout_ns), url.prefix));
-  auto fs = std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System());
+  std::unique_ptr<Journal> journal;
+  if (!options.state_dir.empty()) {
+    const std::string of = absl::StrCat(url_text.substr(0, url_text.find("://")), "://", url.place,
+                                        "/", options.fs.prefix, " ", options.s3.endpoint);
+    S3FILES_ASSIGN_OR_RETURN(journal, Journal::Open(options.state_dir, of));
+  }
+  auto fs = std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System(),
+                                         std::move(journal));
+  S3FILES_RETURN_IF_ERROR(fs->Recover(call));
   S3FILES_RETURN_IF_ERROR(fs->MakeRoot(call));
   return fs;
 }

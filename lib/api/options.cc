@@ -183,8 +183,17 @@ const std::vector<Rule>& Rules() {
             o.fs.spill_dir = v == "off" ? "" : v;
             return absl::OkStatus();
           }),
+      any("state_dir",
+          [](N, Text v, O o) {
+            o.state_dir = std::string(v);
+            return absl::OkStatus();
+          }),
       any("commit_delay",
-          [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.delay_ns); }),
+          [](N n, Text v, O o) {
+            if (v != "never") return ParseDuration(n, v, &o.fs.commit.delay_ns);
+            o.fs.commit.delay_ns = kNever;
+            return absl::OkStatus();
+          }),
       any("commit_max_age",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
       any("attribute_timeout",
@@ -328,6 +337,9 @@ absl::StatusOr<Options> ParseOptions(
                                 rule->scheme == Scheme::kS3 ? "s3://" : "file://", " URLs only"));
     }
     S3FILES_RETURN_IF_ERROR(rule->set(name, value, options));
+  }
+  if (options.fs.commit.delay_ns == kNever && options.state_dir.empty()) {
+    return Error(EINVAL, "commit_delay=never needs a state_dir, where what is staged survives");
   }
   if (options.s3.endpoint.empty()) {
     options.s3.endpoint = FirstSet({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});

@@ -316,6 +316,35 @@ void Content::Discard() {
   own_base_.reset();
 }
 
+absl::StatusOr<Content::Saved> Content::Save() {
+  absl::MutexLock lock(&mu_);
+  Saved saved;
+  std::vector<std::shared_ptr<OverlayFile>> files;
+  for (const std::shared_ptr<Overlay>& overlay : {frozen_, live_}) {
+    if (overlay == nullptr) continue;
+    S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<OverlayFile> file, overlay->Save());
+    saved.overlays.push_back(overlay->saved());
+    if (file != nullptr) files.push_back(std::move(file));
+  }
+  for (const auto& file : files) file->Keep();
+  saved.files.assign(files.begin(), files.end());
+  return saved;
+}
+
+absl::Status Content::Restore(const std::vector<SavedOverlay>& overlays) {
+  absl::MutexLock lock(&mu_);
+  for (const SavedOverlay& saved : overlays) {
+    S3FILES_ASSIGN_OR_RETURN(std::shared_ptr<Overlay> overlay,
+                             Overlay::Restore(saved, fetcher_->cache(), spill_));
+    if (live_ == nullptr) {
+      live_ = std::move(overlay);
+    } else {
+      S3FILES_RETURN_IF_ERROR(live_->Absorb(*overlay));
+    }
+  }
+  return absl::OkStatus();
+}
+
 uint64_t Content::sequential_end() const {
   absl::ReaderMutexLock lock(&mu_);
   return live_ != nullptr && live_->below() == 0 ? live_->sequential_end() : 0;

@@ -89,6 +89,15 @@ class Content {
   // Forgets what is staged. Nothing is frozen.
   void Discard();
 
+  // Brings what is staged to files that the journal then owns. ENOSPC, EIO: not all of it is there.
+  struct Saved {
+    std::vector<SavedOverlay> overlays;                     // frozen, live
+    std::vector<std::shared_ptr<const OverlayFile>> files;  // theirs, to be synced
+  };
+  absl::StatusOr<Saved> Save();
+  // What was saved, on top of the base, as the live generation of a content that nobody has yet. EIO.
+  absl::Status Restore(const std::vector<SavedOverlay>& overlays);
+
   // A copy that the store is to make: instead of bytes, the base of another file. That file's base
   // where nothing is staged on it and its version is known and current; else null.
   BasePtr CleanBase() const;

@@ -93,6 +93,7 @@ void Overlay::Truncate(uint64_t size) {
     const ByteRange cut{size, size_};
     NoteChange(cut);
     staged_.Remove(cut);
+    unsaved_.Remove(cut);
     below_ = std::min(below_, size);
     sequential_end_ = std::min(sequential_end_, size);
     if (file_ != nullptr) file_->Truncate(size);
@@ -147,6 +148,7 @@ absl::Status Overlay::StoreBytes(uint64_t offset, absl::Span<const char> bytes) 
   return ForEachPlace(
       {offset, offset + bytes.size()}, [&](uint64_t index) { return Find(index); },
       [&](const BlockRef& block, const ByteRange& piece) {
+        if (spill_->named) unsaved_.Add(piece);
         char* to = block.data() + piece.begin % kBlockSize;
         const char* from = bytes.data() + (piece.begin - offset);
         if (block.unique()) {
@@ -183,6 +185,37 @@ absl::Status Overlay::Absorb(const Overlay& newer) {
   }
   if (size_ != newer.size_) Truncate(newer.size_);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<OverlayFile>> Overlay::Save() {
+  for (const ByteRange& range : unsaved_.ranges()) {
+    if (file_ == nullptr) {
+      S3FILES_ASSIGN_OR_RETURN(file_, OverlayFile::Create(spill_));
+    }
+    S3FILES_RETURN_IF_ERROR(ForEachBlock(range, [&](uint64_t index, const ByteRange& piece) {
+      S3FILES_RETURN_IF_ERROR(file_->Reserve(piece));
+      return file_->Write(piece.begin,
+                          {Find(index)->data() + piece.begin % kBlockSize, piece.size()});
+    }));
+  }
+  unsaved_.Clear();
+  return file_;
+}
+
+SavedOverlay Overlay::saved() const {
+  return {size_, below_, staged_.ranges(), file_ == nullptr ? "" : file_->name()};
+}
+
+absl::StatusOr<std::shared_ptr<Overlay>> Overlay::Restore(const SavedOverlay& saved,
+                                                          BlockCache* cache, SpillArea* spill) {
+  auto overlay = std::make_shared<Overlay>(saved.size, cache, spill);
+  overlay->below_ = saved.below;
+  for (const ByteRange& range : saved.staged) overlay->staged_.Add(range);
+  if (!saved.file.empty()) {
+    S3FILES_ASSIGN_OR_RETURN(overlay->file_,
+                             OverlayFile::Open(spill, saved.file, overlay->staged_));
+  }
+  return overlay;
 }
 
 const BlockRef* Overlay::Find(uint64_t index) const {

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "lib/base/byte_range.h"
 #include "lib/cache/block_cache.h"
@@ -29,6 +31,14 @@ class SealedBytes {
   ByteRange range_;
   std::vector<BlockRef> blocks_;  // from the one of range_.begin on; empty: in the file
   std::shared_ptr<const OverlayFile> file_;
+};
+
+// An overlay as a journal keeps it: its bytes are in the file.
+struct SavedOverlay {
+  uint64_t size = 0;
+  uint64_t below = 0;
+  std::vector<ByteRange> staged;
+  std::string file;  // its name in the spill area; empty: no bytes are staged
 };
 
 // A byte at `offset` < size() is the staged one where staged() has it, else the layer below's where
@@ -60,6 +70,14 @@ class Overlay {
   // them are taken; calling again finishes, since taking twice is taking once.
   absl::Status Absorb(const Overlay& newer);
 
+  // Brings all staged bytes to the file; null where nothing is staged. It is for the caller to keep
+  // and to sync. The area has names. ENOSPC, EIO: some of them are not there.
+  absl::StatusOr<std::shared_ptr<OverlayFile>> Save();
+  SavedOverlay saved() const;  // after Save
+  // What was saved. EIO: its file is not whole.
+  static absl::StatusOr<std::shared_ptr<Overlay>> Restore(const SavedOverlay& saved,
+                                                          BlockCache* cache, SpillArea* spill);
+
   // The end of the bytes that were written one after another from 0: they can be uploaded already.
   uint64_t sequential_end() const { return sequential_end_; }
   // The range is to be uploaded early; changes to it are remembered from now on. All of it must be
@@ -90,6 +108,7 @@ class Overlay {
   RangeSet staged_;
   RangeSet sealed_;
   RangeSet rewritten_;
+  RangeSet unsaved_;  // staged bytes in blocks that the file does not have
   absl::flat_hash_map<uint64_t, BlockRef> blocks_;
   std::shared_ptr<OverlayFile> file_;
 };

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
+#include "lib/base/hash.h"
 
 namespace s3files {
 namespace {
@@ -50,20 +53,58 @@ absl::StatusOr<std::unique_ptr<OverlayFile>> OverlayFile::Create(SpillArea* area
                  "staged bytes fill their half of the pool and spill_dir is off; commit, raise "
                  "`memory`, or set `spill_dir`");
   }
-  const int fd = OpenUnlinked(area->directory);
+  const std::string name = area->named ? RandomId() : "";
+  const int fd = area->named ? open(absl::StrCat(area->directory, "/", name).c_str(),
+                                    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)
+                             : OpenUnlinked(area->directory);
   if (fd < 0) {
     return Error(errno == EACCES || errno == ENOENT ? ENOSPC : errno,
-                 absl::StrCat("cannot make a temporary file in spill_dir ", area->directory, ": ",
+                 absl::StrCat("cannot make a file for staged bytes in ", area->directory, ": ",
                               strerror(errno)));
   }
-  return std::unique_ptr<OverlayFile>(new OverlayFile(area, fd));
+  return std::unique_ptr<OverlayFile>(new OverlayFile(area, fd, name));
 }
 
-OverlayFile::OverlayFile(SpillArea* area, int fd) : area_(area), fd_(fd), largest_(LargestFile()) {}
+absl::StatusOr<std::unique_ptr<OverlayFile>> OverlayFile::Open(SpillArea* area,
+                                                               const std::string& name,
+                                                               const RangeSet& written) {
+  const std::string path = absl::StrCat(area->directory, "/", name);
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) {
+    return Error(EIO, absl::StrCat("staged bytes are gone: ", path, ": ", strerror(errno)));
+  }
+  std::unique_ptr<OverlayFile> file(new OverlayFile(area, fd, name));
+  file->kept_ = true;
+  struct stat info;
+  const std::vector<ByteRange> ranges = written.ranges();
+  if (fstat(fd, &info) != 0 ||
+      (!ranges.empty() && static_cast<uint64_t>(info.st_size) < ranges.back().end)) {
+    return Error(EIO, absl::StrCat("staged bytes are gone: ", path, " was cut short"));
+  }
+  file->reserved_ = file->written_ = written;
+  area->bytes.fetch_add(written.total(), std::memory_order_relaxed);
+  return file;
+}
+
+OverlayFile::OverlayFile(SpillArea* area, int fd, std::string name)
+    : area_(area), fd_(fd), name_(std::move(name)), largest_(LargestFile()) {}
 
 OverlayFile::~OverlayFile() {
   area_->bytes.fetch_sub(written_.total(), std::memory_order_relaxed);
   close(fd_);
+  if (!name_.empty() && !kept_) unlink(absl::StrCat(area_->directory, "/", name_).c_str());
+}
+
+absl::Status OverlayFile::Sync() const {
+  int result;
+  do {
+    result = fdatasync(fd_);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0 && !broken_.load()) return absl::OkStatus();
+  const int error = result == 0 ? EIO : errno;
+  broken_.store(true);
+  return Error(
+      error, absl::StrCat("cannot sync staged bytes in ", area_->directory, ": ", strerror(error)));
 }
 
 bool OverlayFile::ReserveAhead(uint64_t begin, uint64_t end) {
@@ -84,6 +125,7 @@ void OverlayFile::Truncate(uint64_t size) {
     area_->bytes.fetch_sub(gone.size(), std::memory_order_relaxed);
   }
   written_.Remove(cut);
+  if (kept_) return;  // the journal's state may have the bytes still
   // Where it fails the room stays ours, and the bytes in it are as undefined as if it were new.
   if (ftruncate(fd_, static_cast<off_t>(size)) == 0) reserved_.Remove(cut);
 }
@@ -105,7 +147,7 @@ absl::Status OverlayFile::Write(uint64_t offset, absl::Span<const char> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Error(n < 0 ? errno : EIO, "writing staged bytes to spill_dir failed");
+    if (n <= 0) return Error(n < 0 ? errno : EIO, "writing staged bytes to their file failed");
     bytes.remove_prefix(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
   }
@@ -120,7 +162,7 @@ absl::Status OverlayFile::Read(uint64_t offset, absl::Span<char> out) const {
   while (!out.empty()) {
     const ssize_t n = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Error(n < 0 ? errno : EIO, "reading staged bytes from spill_dir failed");
+    if (n <= 0) return Error(n < 0 ? errno : EIO, "reading staged bytes from their file failed");
     out.remove_prefix(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
   }

@@ -53,7 +53,9 @@ absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr
     if (target == source) return absl::OkStatus();
     S3FILES_RETURN_IF_ERROR(StageDirectory(call, source, target, from, to));
   }
-  return options_.commit.delay_ns == 0 ? committer_->CommitMove(call, source) : absl::OkStatus();
+  // The journal knows nothing of the renames of directories: they are not put off with it.
+  if (options_.commit.delay_ns > 0 && !committer_->has_journal()) return absl::OkStatus();
+  return committer_->CommitMove(call, source);
 }
 
 // Renames are disjoint: those that are not finished yet, and would not be, are finished first.

@@ -103,6 +103,7 @@ absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a
     }
   }
   names_.Exchange(a, b);
+  committer_->RecordBoth(a, b);
   for (const InodePtr& inode : {a, b}) {
     absl::MutexLock lock(&inode->mu);
     inode->exclusive = false;

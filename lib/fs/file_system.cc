@@ -54,12 +54,13 @@ absl::Status CheckFlags(uint32_t flags) {
 }  // namespace
 
 FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
-                       EventSink* events, Clock* clock)
+                       EventSink* events, Clock* clock, std::unique_ptr<Journal> journal)
     : options_(options),
       pid_(getpid()),
       events_(OrIgnore(events)),
       clock_(clock),
       store_(std::move(store)),
+      journal_(std::move(journal)),
       pool_(options.memory),
       cache_(&pool_),
       transfers_(std::make_unique<Executor>(options.parallel)),
@@ -73,9 +74,14 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
               options.strict}) {
   spill_.directory = options.spill_dir;
+  if (journal_ != nullptr) {
+    spill_.directory = journal_->state_dir().staged_path();
+    spill_.named = true;
+  }
   committer_ = std::make_unique<Committer>(
       Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_},
+                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_,
+                       journal_.get()},
       options.parts, options.commit);
 }
 
@@ -84,6 +90,7 @@ FileSystem::~FileSystem() {
   committer_.reset();
   commits_.reset();
   transfers_.reset();
+  journal_.reset();  // writes what it was told last, from files of the spill area
 }
 
 bool FileSystem::InForkedChild() const { return getpid() != pid_; }
@@ -108,7 +115,12 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
     return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
   }
   // A handle that is still open is an abandoned writer: what it staged is not published.
-  absl::Status status = committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  absl::Status status =
+      options_.commit.delay_ns == kNever
+          ? committer_->CommitMovesWithin(call, names_.root())
+          : committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  // What cannot be committed, or is not to be, the next file system on the directory has again.
+  status.Update(committer_->RecordAll(call));
   for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {
     absl::MutexLock lock(&inode->mu);
     if (inode->error_seen) continue;  // the application knows
@@ -432,7 +444,9 @@ absl::Status FileSystem::LateError(Handle& handle) {
 
 absl::Status FileSystem::Sync(const CallContext& call, Handle& handle) {
   if (handle.content == nullptr) return absl::OkStatus();
-  S3FILES_RETURN_IF_ERROR(committer_->Commit(call, handle.inode));
+  S3FILES_RETURN_IF_ERROR(committer_->has_journal()
+                              ? committer_->Record(call, handle.inode, Committer::Durable::kNow)
+                              : committer_->Commit(call, handle.inode));
   return LateError(handle);
 }
 
@@ -453,6 +467,9 @@ absl::Status FileSystem::CloseHandle(const CallContext& call, std::unique_ptr<Ha
   absl::Status status;
   if ((handle->flags & kOpenWrite) != 0) {
     if (options_.commit.delay_ns == 0) status = committer_->Commit(call, handle->inode);
+    if (options_.commit.delay_ns != 0 || !status.ok()) {
+      status.Update(committer_->Record(call, handle->inode, Committer::Durable::kSoon));
+    }
     status.Update(LateError(*handle));
   }
   Release(*handle);

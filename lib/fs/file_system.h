@@ -34,6 +34,7 @@
 #include "lib/fs/permissions.h"
 #include "lib/inode/names.h"
 #include "lib/inode/path.h"
+#include "lib/journal/journal.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/committer.h"
 #include "lib/sync/directory_mover.h"
@@ -53,7 +54,7 @@ struct FileSystemOptions {
   uint64_t read_ahead = uint64_t{32} << 20;
   int parallel = 32;
   size_t entry_limit = 100'000;
-  size_t unpacked_limit = 1024;  // see NamesOptions
+  size_t unpacked_limit = 1024;               // see NamesOptions
   std::optional<Identity> forced_identity;    // who every call is made by
   std::optional<Attributes> root_attributes;  // of the root where it is to be made, see MakeRoot
   PartPolicy parts;
@@ -72,7 +73,7 @@ class FileSystem {
  public:
   // `events` may be null; it and `clock` outlive the file system.
   FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
-             EventSink* events, Clock* clock);
+             EventSink* events, Clock* clock, std::unique_ptr<Journal> journal = nullptr);
   ~FileSystem();  // commits nothing
   FileSystem(const FileSystem&) = delete;
   FileSystem& operator=(const FileSystem&) = delete;
@@ -81,6 +82,9 @@ class FileSystem {
   absl::Status CheckUsable() const;
   bool InForkedChild() const;
   const std::optional<Identity>& forced_identity() const { return options_.forced_identity; }
+  // Stages again what the journal has; to be called once, before anything else. EIO: some of it is
+  // not whole. One HEAD for each file that was being committed.
+  absl::Status Recover(const CallContext& call) { return committer_->Recover(call); }
   // Makes the root directory where options ask for it and it does not exist. One LIST, one PUT.
   absl::Status MakeRoot(const CallContext& call);
   int64_t Now() const { return clock_->WallNanos(); }  // what "now" is to attributes
@@ -292,6 +296,7 @@ class FileSystem {
   EventSink* const events_;
   Clock* const clock_;
   const std::shared_ptr<ObjectStore> store_;
+  std::unique_ptr<Journal> journal_;  // may be null
 
   std::atomic<bool> closed_{false};
   std::atomic<uint64_t> next_handle_{1};

@@ -142,6 +142,9 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
   }
   S3FILES_RETURN_IF_ERROR(content->Truncate(size));
   committer_->NoteStaged(inode, writer != nullptr ? writer->id : kClosedHandle);
+  if (writer == nullptr) {  // no handle will be closed, and say so
+    S3FILES_RETURN_IF_ERROR(committer_->Record(call, inode, Committer::Durable::kSoon));
+  }
   return absl::OkStatus();
 }
 

@@ -190,8 +190,10 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place) {
     const std::string key = names_.KeyOf(inode);
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
     committer_->KeepBorrowed(call, inode);
+    committer_->RecordRemoving(inode, true);
     absl::Status status = DeleteObject(call, key, committed);
     if (!status.ok()) {
+      committer_->RecordRemoving(inode, false);
       absl::MutexLock lock(&inode->mu);
       inode->validated_ns = 0;  // the next lookup asks
       return status;
@@ -316,6 +318,7 @@ void FileSystem::Replace(const CallContext& call, const InodePtr& source, const 
   names_.Rebind(source, to.directory, to.name);
   committer_->DropEarlyUpload(call, target);
   Remove(target);
+  committer_->RecordBoth(source, target);
   committer_->ForgetRemoved(target);
 }
 
@@ -352,6 +355,10 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
                                          const InodePtr& target, const Place& to,
                                          DeferredEvents& events) {
   S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, source, events));
+  // What the journal has of the target rests on the object that is to be replaced, until it is.
+  if (committer_->IsRecorded(target)) {
+    S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, target, events));
+  }
   const std::string old_key = names_.KeyOf(source);
   const InodePtr old_directory = names_.ParentOf(source);
   std::shared_ptr<Content> content;

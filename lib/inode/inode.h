@@ -118,6 +118,9 @@ struct Inode {
   bool error_seen ABSL_GUARDED_BY(mu) = true;  // some call has returned last_error
   // Commit ids whose outcome is not known: a foreign version that carries one of them is ours.
   std::vector<std::string> unresolved ABSL_GUARDED_BY(mu);
+  std::string committing ABSL_GUARDED_BY(mu);   // id of the commit under way; empty: none
+  uint64_t journal_id ABSL_GUARDED_BY(mu) = 0;  // its row in the journal; 0: none
+  bool removing ABSL_GUARDED_BY(mu) = false;    // its object is being removed
 
   // Contents that show this file's base, not copied yet. See Committer::KeepBorrowed.
   std::vector<std::weak_ptr<Content>> borrowers ABSL_GUARDED_BY(mu);
@@ -130,6 +133,10 @@ struct Inode {
   ObjectMetadata ShownMetadata() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Whether an object with this metadata is what a write of ours made whose outcome is not known.
   bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // A handle that is still open has staged to it.
+  bool StagedByOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    return stagers.size() > (stagers.contains(kClosedHandle) ? 1 : 0);
+  }
   // Takes the staged change for a commit. Until that has ended the inode shows it as if committed;
   // `before` is what to go back to, where there is anything.
   AttributeChange TakeChange(std::optional<ObjectMetadata>* before)

@@ -22,7 +22,9 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
 
 Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy)
     : parts_(parts), part_policy_(part_policy), policy_(policy), background_(parts.commits) {
-  if (policy_.delay_ns > 0) scheduler_ = std::thread([this] { RunSchedule(); });
+  const bool recovers = parts_.journal != nullptr && policy_.delay_ns != kNever;
+  if (recovers || (policy_.delay_ns > 0 && policy_.delay_ns != kNever))
+    scheduler_ = std::thread([this] { RunSchedule(); });
 }
 
 Committer::~Committer() {
@@ -71,6 +73,7 @@ void Committer::Enlist(const InodePtr& inode, uint64_t handle) {
   absl::MutexLock lock(&mu_);
   auto [it, added] = staged_.try_emplace(inode->ino);
   it->second.last_ns = now;
+  if (handle != kClosedHandle) it->second.recovered = false;
   if (!added) return;
   it->second.inode = inode;
   it->second.first_ns = now;
@@ -134,22 +137,26 @@ void Committer::DropEarlyUpload(const CallContext& call, const InodePtr& inode) 
 
 void Committer::Forget(const InodePtr& inode) {
   std::shared_ptr<EarlyUpload> early;
-  {
-    absl::MutexLock node_lock(&inode->mu);
-    const bool staged = inode->Staged() && !inode->removed && !inode->conflict;
-    absl::MutexLock lock(&mu_);
-    auto it = staged_.find(inode->ino);
-    if (it == staged_.end()) return;
-    if (staged) {  // written to while it was being committed
-      it->second.first_ns = it->second.last_ns;
-      it->second.backoff_ns = it->second.retry_ns = 0;
-    } else {
-      early = std::move(it->second.early);
-      staged_.erase(it);
-      inode->stagers.clear();
-    }
-  }
+  RemoveEntry(inode, &early);
   if (early != nullptr) early->Abort(CallContext());
+  // The journal goes on trying by itself.
+  RecordAgain(CallContext(), inode, Durable::kNow).IgnoreError();
+}
+
+void Committer::RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>* early) {
+  absl::MutexLock node_lock(&inode->mu);
+  const bool staged = inode->Staged() && !inode->removed && !inode->conflict;
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  if (it == staged_.end()) return;
+  if (staged) {  // written to while it was being committed
+    it->second.first_ns = it->second.last_ns;
+    it->second.backoff_ns = it->second.retry_ns = 0;
+  } else {
+    *early = std::move(it->second.early);
+    staged_.erase(it);
+    inode->stagers.clear();
+  }
 }
 
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
@@ -180,7 +187,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
     if (!content->staged()) return CommitStagedAttributes(call, inode, events);
     KeepBorrowed(call, inode, content.get());
-    S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(inode));
+    S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(call, inode));
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) {
       Succeed(inode, job, *stamp, events);
@@ -194,11 +201,13 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     {
       absl::MutexLock lock(&inode->mu);
       inode->RestoreChange(job.change, job.before);
+      if (IsAmbiguous(stamp.status())) inode->unresolved.push_back(job.commit_id);
+      inode->committing.clear();
     }
-    if (!IsConflict(stamp.status(), job)) return Fail(inode, job, stamp.status(), events);
+    if (!IsConflict(stamp.status(), job)) return Fail(inode, stamp.status(), events);
     if (!std::exchange(adopted, true)) {
       absl::StatusOr<bool> own = AdoptOwn(call, inode);
-      if (!own.ok()) return Fail(inode, job, own.status(), events);
+      if (!own.ok()) return Fail(inode, own.status(), events);
       if (*own) continue;
     }
     return ConflictOrFail(call, inode, job, stamp.status(), events);
@@ -210,7 +219,7 @@ absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& 
                                        DeferredEvents& events) {
   if (job.snapshot.borrowed) {
     const absl::StatusOr<bool> changed = parts_.writer->SourceChanged(call, job);
-    if (!changed.ok()) return Fail(inode, job, changed.status(), events);
+    if (!changed.ok()) return Fail(inode, changed.status(), events);
     if (*changed) {
       return ToLostAndFound(inode, job, ESTALE,
                             absl::StrCat(job.snapshot.base->key,
@@ -218,7 +227,7 @@ absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& 
                                          "the copy was committed: copy it again"),
                             status, events);
     }
-    if (ErrnoOf(status) == ENOENT) return Fail(inode, job, status, events);
+    if (ErrnoOf(status) == ENOENT) return Fail(inode, status, events);
   }
   bool exclusive;
   {
@@ -229,16 +238,25 @@ absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& 
                         "the store has another version, which wins", status, events);
 }
 
-absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
+absl::StatusOr<WriteJob> Committer::Prepare(const CallContext& call, const InodePtr& inode) {
   WriteJob job;
   job.key = parts_.names->KeyOf(inode);
   job.early = TakeEarlyUpload(inode);
   if (job.early != nullptr && job.early->request().key != job.key) {
     std::exchange(job.early, nullptr)->Abort(CallContext());  // its directory was renamed
   }
+  job.commit_id = job.early != nullptr ? job.early->request().commit_id : RandomId();
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->committing = job.commit_id;
+  }
+  // Where the journal cannot have it the commit goes on all the same: after a crash its own object is
+  // then taken for another's, and the bytes go to lost+found.
+  RecordAgain(call, inode, Durable::kNow).IgnoreError();
   absl::ReleasableMutexLock lock(&inode->mu);
   absl::StatusOr<Snapshot> snapshot = inode->content->Freeze();
   if (!snapshot.ok()) {
+    inode->committing.clear();
     lock.Release();
     if (job.early != nullptr) job.early->Abort(CallContext());
     return snapshot.status();
@@ -248,12 +266,10 @@ absl::StatusOr<WriteJob> Committer::Prepare(const InodePtr& inode) {
   if (inode->tag_count > 0) job.tags_of = job.key;
   if (job.early != nullptr) {
     job.metadata = job.early->request().metadata;
-    job.commit_id = job.early->request().commit_id;
   } else {
     job.change = inode->TakeChange(&job.before);
     job.metadata = inode->metadata.Get();
     StoreAttributes(inode->attributes, &job.metadata);
-    job.commit_id = RandomId();
   }
   return job;
 }
@@ -275,6 +291,7 @@ void Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp&
       inode->change->ApplyTo(&inode->attributes);
     }
     inode->exclusive = false;
+    inode->committing.clear();
     inode->attempts = 0;
     inode->last_error = absl::OkStatus();
     inode->error_seen = true;
@@ -288,7 +305,7 @@ void Committer::Succeed(const InodePtr& inode, const WriteJob& job, const Stamp&
   events.Add({EventKind::kCommitted, parts_.names->PathOf(inode), absl::OkStatus(), "", size});
 }
 
-absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
+absl::Status Committer::Fail(const InodePtr& inode, const absl::Status& status,
                              DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   const absl::Status told = Annotate(status, absl::StrCat("/", path, " stays staged"));
@@ -299,7 +316,6 @@ absl::Status Committer::Fail(const InodePtr& inode, const WriteJob& job, const a
     ++inode->attempts;
     inode->last_error = told;
     inode->error_seen = true;
-    if (IsAmbiguous(status)) inode->unresolved.push_back(job.commit_id);
   }
   {
     absl::MutexLock lock(&mu_);
@@ -343,6 +359,10 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& jo
   const std::string path = parts_.names->PathOf(inode);
   std::string kept = absl::StrFormat("%x_%s", inode->ino, parts_.names->NameOf(inode));
   kept.resize(std::min(kept.size(), size_t{255}));
+  // One of an earlier file system may have the same number.
+  if (parts_.names->Child(parts_.names->lost_and_found(), kept) != nullptr) {
+    kept = absl::StrCat(RandomId(), "_", parts_.names->NameOf(inode)).substr(0, 255);
+  }
   const std::string where = absl::StrCat("/", kLostAndFound, "/", kept);
   // First of all, so that from here on the path means what the store has.
   parts_.names->Rebind(inode, parts_.names->lost_and_found(), kept);
@@ -364,6 +384,8 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& jo
     inode->error_seen = true;
   }
   Forget(inode);
+  RecordNow(CallContext(), inode, Durable::kNow)
+      .IgnoreError();  // it is readable as long as we live
   {
     absl::MutexLock lock(&mu_);
     ++counters_.conflicts;
@@ -425,11 +447,9 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
     if (staged.inode->type == FileType::kDirectory || !MoveInBackoff(staged.inode).ok()) continue;
     const std::string path = parts_.names->PathOf(staged.inode);
     absl::MutexLock lock(&staged.inode->mu);
-    const bool by_closed = staged.inode->stagers.contains(kClosedHandle);
-    const bool open = staged.inode->stagers.size() > (by_closed ? 1 : 0);
-    if (!unless_open || !open) {
+    if (!unless_open || !staged.inode->StagedByOpen()) {
       inodes.push_back(staged.inode);
-    } else if (by_closed) {
+    } else if (staged.inode->stagers.contains(kClosedHandle)) {
       first_error.Update(
           Error(EBUSY, absl::StrCat("/", path,
                                     ": a handle that staged to it is still open; dropped, with "
@@ -473,9 +493,10 @@ Committer::Counters Committer::counters() const {
 }
 
 int64_t Committer::DueLocked(const Entry& entry) const {
-  if (entry.under_way) return std::numeric_limits<int64_t>::max();
-  const int64_t due =
-      std::min(entry.last_ns + policy_.delay_ns, entry.first_ns + policy_.max_age_ns);
+  const int64_t delay = policy_.delay_ns;
+  if (entry.under_way || delay == kNever || (delay == 0 && !entry.recovered)) return kNever;
+  if (entry.recovered) return entry.retry_ns;
+  const int64_t due = std::min(entry.last_ns + delay, entry.first_ns + policy_.max_age_ns);
   return std::max(due, entry.retry_ns);
 }
 

@@ -18,6 +18,7 @@
 #include "lib/base/event_sink.h"
 #include "lib/base/executor.h"
 #include "lib/inode/names.h"
+#include "lib/journal/journal.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/directory_mover.h"
 #include "lib/sync/object_writer.h"
@@ -25,8 +26,10 @@
 
 namespace s3files {
 
+inline constexpr int64_t kNever = INT64_MAX;
+
 struct CommitPolicy {
-  int64_t delay_ns = 0;  // 0: closing commits; else that long after the last write
+  int64_t delay_ns = 0;  // 0: closing commits; kNever: only who asks; else so long after a write
   int64_t max_age_ns = int64_t{600} * 1'000'000'000;  // however long writing goes on
 };
 
@@ -50,13 +53,43 @@ class Committer {
     Executor* commits;    // whole files; its tasks wait for those of `transfers`
     AttributeDefaults defaults;
     DirectoryMover* mover;
+    Journal* journal;  // null: what is staged does not outlive the process
   };
   Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
-  // Commits nothing: waits for background commits under way and aborts early uploads.
+  // Commits nothing and forgets nothing that the journal has: waits for background commits under way and aborts early uploads.
   ~Committer();
 
   // To be called after every change staged for `inode`, with no lock held. `handle` staged it.
   void NoteStaged(const InodePtr& inode, uint64_t handle);
+
+  // Renames of directories that are staged in or around the directory.
+  absl::Status CommitMovesWithin(const CallContext& call, const InodePtr& directory);
+
+  // ---- The journal (committer_journal.cc). Without one these do nothing.
+  enum class Durable : bool { kSoon, kNow };
+  // Writes to it how the inode stands. kNow: returns when that would survive a loss of power. ENOSPC,
+  // EIO, ETIMEDOUT, ECANCELED: it does not, or not yet.
+  absl::Status Record(const CallContext& call, const InodePtr& inode, Durable durable);
+  // The same where the journal has it already: it has changed, or is settled. By who made it busy, if
+  // anybody did.
+  absl::Status RecordAgain(const CallContext& call, const InodePtr& inode, Durable durable);
+  // Its object is about to be removed, or was not after all.
+  void RecordRemoving(const InodePtr& inode, bool removing);
+  // Both at once, where either is there: `a` has the name of `b`, which was removed, or they have
+  // changed places.
+  void RecordBoth(const InodePtr& a, const InodePtr& b);
+  // Of all in the directory, whose path has changed.
+  absl::Status RecordWithin(const CallContext& call, const InodePtr& directory);
+  // Of all that is staged, so that the process may end. kNow.
+  absl::Status RecordAll(const CallContext& call);
+  // What the journal held when it was opened is staged again. EIO: bytes of it are gone. One HEAD for
+  // each file that was being committed; it may fail.
+  absl::Status Recover(const CallContext& call);
+  bool has_journal() const { return parts_.journal != nullptr; }
+  static bool IsRecorded(const InodePtr& inode) {
+    absl::MutexLock lock(&inode->mu);
+    return inode->journal_id != 0;
+  }
 
   // Changes the attributes of the inode: staged where it has staged bytes (`handle` is then whose) or
   // commits are delayed, else committed before this returns. Directories and symlinks, too. ENOSPC:
@@ -131,6 +164,7 @@ class Committer {
     int64_t retry_ns = 0;  // not before, in the background
     int64_t backoff_ns = 0;
     bool under_way = false;  // in the background
+    bool recovered = false;  // from the journal, and nothing was staged since
   };
 
   void KeepBorrowedWithin(const CallContext& call, const InodePtr& directory);
@@ -146,11 +180,10 @@ class Committer {
   absl::Status CommitStagedAttributes(const CallContext& call, const InodePtr& inode,
                                       DeferredEvents& events);
 
-  absl::StatusOr<WriteJob> Prepare(const InodePtr& inode);
+  absl::StatusOr<WriteJob> Prepare(const CallContext& call, const InodePtr& inode);
   void Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
                DeferredEvents& events);
-  absl::Status Fail(const InodePtr& inode, const WriteJob& job, const absl::Status& status,
-                    DeferredEvents& events);
+  absl::Status Fail(const InodePtr& inode, const absl::Status& status, DeferredEvents& events);
   absl::Status ConflictOrFail(const CallContext& call, const InodePtr& inode, const WriteJob& job,
                               const absl::Status& status, DeferredEvents& events);
   absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
@@ -160,7 +193,14 @@ class Committer {
   std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
                                                 const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> TakeEarlyUpload(const InodePtr& inode);
+  // Nothing is staged of it any more, or what came meanwhile. The journal says so before anything else
+  // can become of the key: what it says of it would be old then.
   void Forget(const InodePtr& inode);
+  void RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>* early);
+  static absl::Status OwnBorrowed(const CallContext& call, const InodePtr& inode);
+  absl::Status RecordNow(const CallContext& call, const InodePtr& inode, Durable durable);
+  bool WasRemoved(const CallContext& call, const StagedRow& row) const;
+  absl::StatusOr<InodePtr> RecoverRow(uint64_t id, StagedRow& row);
 
   absl::Status CommitAndTell(const CallContext& call, const InodePtr& inode,
                              DeferredEvents& events);
@@ -169,7 +209,6 @@ class Committer {
   absl::Status SettleMove(const CallContext& call, const Names::Move& move);
   absl::Status CarryMove(const CallContext& call, const InodePtr& directory,
                          DeferredEvents& events);
-  absl::Status CommitMovesWithin(const CallContext& call, const InodePtr& directory);
   absl::Status TellMoveError(const InodePtr& directory);
   // The error of a move at the inode that failed just now; OK: it may be tried.
   absl::Status MoveInBackoff(const InodePtr& inode) const;

@@ -29,7 +29,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, AcquireSettled(call, inode));
   const std::string path = parts_.names->PathOf(inode);
   {
-    absl::MutexLock lock(&inode->mu);
+    absl::ReleasableMutexLock lock(&inode->mu);
     if (inode->conflict || inode->directory->local) {
       return Error(EROFS, absl::StrCat("/", path, " is not in the bucket: it cannot be changed"));
     }
@@ -42,11 +42,15 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
       change.ApplyTo(&inode->attributes);
       inode->ctime_ns = parts_.clock->WallNanos();
       inode->change.Mutable().Append(change);
-      if (!inode->removed) Enlist(inode, handle);
-      return absl::OkStatus();
+      if (inode->removed) return absl::OkStatus();
+      Enlist(inode, handle);
+      lock.Release();
+      // No handle will be closed, and say so.
+      return handle == kClosedHandle ? RecordNow(call, inode, Durable::kSoon) : absl::OkStatus();
     }
   }
   S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
+  RecordAgain(call, inode, Durable::kNow).IgnoreError();  // written to meanwhile
   if (change.mtime_ns) {
     absl::MutexLock lock(&inode->mu);
     inode->directory.Mutable().changed_ns = 0;
@@ -184,7 +188,11 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
     inode->last_error = told;
     inode->error_seen = true;
   }
-  if (status.ok() || gone) Forget(inode);
+  if (status.ok() || gone) {
+    Forget(inode);
+  } else {
+    RecordAgain(CallContext(), inode, Durable::kSoon).IgnoreError();
+  }
   {
     absl::MutexLock lock(&mu_);
     ++(status.ok() ? counters_.commits : gone ? counters_.conflicts : counters_.failures);

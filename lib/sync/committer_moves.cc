@@ -78,6 +78,7 @@ absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& direc
   // Not earlier: copies that are asked for while the store is moving the source rest on its old key.
   absl::Status status =
       parts_.mover->Carry(call, directory, events, [&] { KeepBorrowedWithin(call, directory); });
+  RecordWithin(call, directory).IgnoreError();  // their keys; the journal goes on trying by itself
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;
   if (!finished) status = Annotate(status, absl::StrCat("the rename to /", path, " stays staged"));
   {

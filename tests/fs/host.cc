@@ -115,6 +115,14 @@ FileSystemOptions Host::Options() {
   return options;
 }
 
+Host::Host(const Bucket& bucket, const std::string& state_dir, const FileSystemOptions& options,
+           Clock* clock)
+    : store_(std::make_shared<FaultyStore>(bucket.store())),
+      fs_(std::make_unique<FileSystem>(store_, options, this, clock,
+                                       Journal::Open(state_dir, "memory://test").value())) {
+  EXPECT_EQ(fs_->Recover(call), absl::OkStatus());
+}
+
 std::unique_ptr<Handle> Host::Open(absl::string_view path, uint32_t flags) {
   return fs_->Open(call, nullptr, path, flags, 0666).value();
 }

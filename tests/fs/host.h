@@ -77,6 +77,9 @@ class Host final : public EventSink {
     call.deadline_ns = MonotonicNanos() + 20'000'000;
     return *this;
   }
+  // One with a journal in the directory.
+  Host(const Bucket& bucket, const std::string& state_dir, const FileSystemOptions& options,
+       Clock* clock = Clock::System());
   // Ends the file system without closing it, as if the process had.
   void Vanish() { fs_.reset(); }
 

@@ -13,7 +13,7 @@ using Names = std::vector<std::string>;
 
 constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
 
-FileSystemOptions Staged() {
+FileSystemOptions DelayedOptions() {
   FileSystemOptions options = Host::Options();
   options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
   options.commit.max_age_ns = options.commit.delay_ns;
@@ -39,7 +39,7 @@ class MovesTogetherTest : public testing::Test {
 
   Bucket bucket_;
   Host host_{bucket_};
-  Host staged_{bucket_, Staged()};
+  Host staged_{bucket_, DelayedOptions()};
   const ObjectTags tags_ = {{"k", "v"}};
 };
 
@@ -144,7 +144,7 @@ TEST_F(MovesTogetherTest, W11ACopyOfAFileThatIsBeingMoved) {
 
 // [W11] A source that nobody has open may be forgotten, but not who was promised its bytes.
 TEST_F(MovesTogetherTest, W11TheEntryLimitDoesNotForgetCopies) {
-  FileSystemOptions options = Staged();
+  FileSystemOptions options = DelayedOptions();
   options.entry_limit = 4;
   Host host(bucket_, options);
   bucket_.Put("from", "bytes");

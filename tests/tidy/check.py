@@ -22,8 +22,8 @@ LAYERS = {
     "cache": {"base"},
     "content": {"base", "store", "cache"},
     "inode": {"base", "store", "content"},
-    "journal": {"base", "store", "inode"},
-    "sync": {"base", "store", "cache", "content", "inode"},
+    "journal": {"base", "store", "content", "inode"},
+    "sync": {"base", "store", "cache", "content", "inode", "journal"},
     "fs": {"base", "store", "cache", "content", "inode", "journal", "sync"},
     "api": {"base", "store", "http", "s3", "cache", "content", "inode", "journal", "sync", "fs"},
 }
@@ -32,6 +32,7 @@ LAYERS = {
 VENDORS = {
     "curl/": "lib/http/curl_transport.cc",
     "openssl/": "lib/base/hash.cc",
+    "sqlite3.h": "lib/journal/journal.cc",
     "tinyxml2.h": "lib/s3/xml.cc",
 }
 # Where exceptions of the standard library end: std::thread's refusal, and the edge of the C ABI.

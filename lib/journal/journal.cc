@@ -1,0 +1,404 @@
+#include "lib/journal/journal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "lib/base/errors.h"
+#include "lib/base/wait.h"
+
+namespace s3files {
+namespace {
+
+constexpr int kFormat = 1;  // user_version of the database
+
+absl::Status SyncDirectory(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return synced ? absl::OkStatus()
+                : Error(error, absl::StrCat("cannot sync ", path, ": ", strerror(error)));
+}
+
+int ErrnoOfSqlite(int code) {
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_READONLY:
+      return EROFS;
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      return EACCES;
+    case SQLITE_BUSY:
+      return EBUSY;
+    default:
+      return EIO;
+  }
+}
+
+}  // namespace
+
+// Not thread-safe.
+class Journal::Database {
+ public:
+  explicit Database(std::string path) : path_(std::move(path)) {}
+  ~Database() {
+    for (sqlite3_stmt* statement : {put_, remove_}) sqlite3_finalize(statement);
+    sqlite3_close(db_);
+  }
+
+  // `staged`: whether there are staged files.
+  absl::Status Open(bool staged) {
+    // SQLite gives its other files the permissions of this one.
+    const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return Error(errno, absl::StrCat("cannot open ", path_, ": ", strerror(errno)));
+    close(fd);
+    constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    S3FILES_RETURN_IF_ERROR(Check(sqlite3_open_v2(path_.c_str(), &db_, kFlags, nullptr)));
+    // One process owns it: no shared memory is needed. FULL: a transaction survives a loss of power.
+    S3FILES_RETURN_IF_ERROR(
+        Run("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+            "PRAGMA synchronous=FULL;"));
+    S3FILES_ASSIGN_OR_RETURN(const std::string check, Text("PRAGMA quick_check(1)"));
+    if (check != "ok") return Error(EIO, absl::StrCat(path_, " is damaged: ", check));
+    S3FILES_ASSIGN_OR_RETURN(const std::string format, Text("PRAGMA user_version"));
+    if (format != "0" && format != absl::StrCat(kFormat)) {
+      return Error(ENOTSUP, absl::StrCat(path_, " is of format ", format,
+                                         ", which a later s3files "
+                                         "has written; use that, or another state_dir"));
+    }
+    if (format == "0" && staged) {
+      return Error(EIO, absl::StrCat(path_, " is empty, though there are staged files"));
+    }
+    S3FILES_RETURN_IF_ERROR(
+        Run(absl::StrCat("CREATE TABLE IF NOT EXISTS staged("
+                         "id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
+                         "CREATE TABLE IF NOT EXISTS store(url BLOB NOT NULL);"
+                         "PRAGMA user_version=",
+                         kFormat)));
+    S3FILES_RETURN_IF_ERROR(Prepare("INSERT OR REPLACE INTO staged(id,row) VALUES(?,?)", &put_));
+    return Prepare("DELETE FROM staged WHERE id=?", &remove_);
+  }
+
+  absl::Status Run(const std::string& sql) {
+    return Check(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr));
+  }
+
+  absl::Status Put(uint64_t id, absl::string_view row) {
+    sqlite3_bind_int64(put_, 1, static_cast<sqlite3_int64>(id));
+    sqlite3_bind_blob64(put_, 2, row.data(), row.size(), SQLITE_STATIC);
+    return Step(put_);
+  }
+
+  absl::Status Remove(uint64_t id) {
+    sqlite3_bind_int64(remove_, 1, static_cast<sqlite3_int64>(id));
+    return Step(remove_);
+  }
+
+  // Of the store that the rows are about; empty: none was set.
+  absl::StatusOr<std::string> Url() { return Text("SELECT coalesce(max(url),'') FROM store"); }
+
+  absl::Status SetUrl(const std::string& url) {
+    S3FILES_RETURN_IF_ERROR(Run("DELETE FROM store"));
+    sqlite3_stmt* insert = nullptr;
+    S3FILES_RETURN_IF_ERROR(Prepare("INSERT INTO store(url) VALUES(?)", &insert));
+    sqlite3_bind_text64(insert, 1, url.data(), url.size(), SQLITE_STATIC, SQLITE_UTF8);
+    absl::Status status = Step(insert);
+    sqlite3_finalize(insert);
+    return status;
+  }
+
+  // Calls `visit(id, row)` for each row.
+  template <typename Visit>
+  absl::Status ForEach(Visit visit) {
+    sqlite3_stmt* select = nullptr;
+    S3FILES_RETURN_IF_ERROR(Prepare("SELECT id,row FROM staged ORDER BY id", &select));
+    int result;
+    while ((result = sqlite3_step(select)) == SQLITE_ROW) {
+      const auto* row = static_cast<const char*>(sqlite3_column_blob(select, 1));
+      visit(static_cast<uint64_t>(sqlite3_column_int64(select, 0)),
+            absl::string_view(row, static_cast<size_t>(sqlite3_column_bytes(select, 1))));
+    }
+    sqlite3_finalize(select);
+    return result == SQLITE_DONE ? absl::OkStatus() : Check(result);
+  }
+
+ private:
+  absl::Status Check(int code) const {
+    if (code == SQLITE_OK) return absl::OkStatus();
+    return Error(ErrnoOfSqlite(code),
+                 absl::StrCat("journal ", path_, ": ",
+                              db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(code)));
+  }
+
+  absl::Status Prepare(const char* sql, sqlite3_stmt** out) {
+    return Check(sqlite3_prepare_v2(db_, sql, -1, out, nullptr));
+  }
+
+  absl::Status Step(sqlite3_stmt* statement) {
+    const int result = sqlite3_step(statement);
+    absl::Status status = result == SQLITE_DONE ? absl::OkStatus() : Check(result);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return status;
+  }
+
+  absl::StatusOr<std::string> Text(const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    S3FILES_RETURN_IF_ERROR(Prepare(sql, &statement));
+    const int result = sqlite3_step(statement);
+    const unsigned char* text = result == SQLITE_ROW ? sqlite3_column_text(statement, 0) : nullptr;
+    std::string value = text == nullptr ? "" : reinterpret_cast<const char*>(text);
+    sqlite3_finalize(statement);
+    if (result != SQLITE_ROW) return Check(result);
+    return value;
+  }
+
+  const std::string path_;
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt* put_ = nullptr;
+  sqlite3_stmt* remove_ = nullptr;
+};
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& state_dir,
+                                                       const std::string& url) {
+  S3FILES_ASSIGN_OR_RETURN(std::unique_ptr<StateDir> dir, StateDir::Open(state_dir));
+  auto database = std::make_unique<Database>(dir->journal_path());
+  if (absl::Status status = database->Open(!std::filesystem::is_empty(dir->staged_path()));
+      !status.ok()) {
+    return Annotate(status, absl::StrCat("the journal cannot be used; staged bytes are in ",
+                                         dir->staged_path(), ", nothing was changed"));
+  }
+  std::unique_ptr<Journal> journal(new Journal(std::move(dir), std::move(database)));
+  S3FILES_RETURN_IF_ERROR(journal->Load());
+  S3FILES_RETURN_IF_ERROR(journal->CheckUrl(url));
+  S3FILES_RETURN_IF_ERROR(journal->RemoveStrangers());
+  journal->thread_ = std::thread([raw = journal.get()] { raw->Run(); });
+  return journal;
+}
+
+Journal::Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<Database> database)
+    : state_dir_(std::move(state_dir)), database_(std::move(database)) {}
+
+Journal::~Journal() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    put_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Journal::Load() {
+  std::vector<uint64_t> damaged;
+  S3FILES_RETURN_IF_ERROR(database_->ForEach([&](uint64_t id, absl::string_view bytes) {
+    std::optional<StagedRow> row = StagedRow::Decode(bytes);
+    if (!row) {
+      damaged.push_back(id);
+      return;
+    }
+    for (const SavedOverlay& overlay : row->overlays) {
+      if (!overlay.file.empty()) names_[id].push_back(overlay.file);
+    }
+    recovered_.emplace(id, *std::move(row));
+    next_id_ = std::max(next_id_.load(), id + 1);
+  }));
+  if (damaged.empty()) return absl::OkStatus();
+  return Error(
+      EIO, absl::StrCat("journal ", state_dir_->journal_path(), " is damaged: rows ",
+                        absl::StrJoin(damaged, ", "), "; what can be saved, from ",
+                        state_dir_->staged_path(), ": ",
+                        absl::StrJoin(recovered_, ", ", [](std::string* out, const auto& entry) {
+                          absl::StrAppend(out, "/", entry.second.path);
+                          for (const SavedOverlay& overlay : entry.second.overlays) {
+                            absl::StrAppend(out, " (", overlay.file, ")");
+                          }
+                        })));
+}
+
+absl::Status Journal::CheckUrl(const std::string& url) {
+  S3FILES_ASSIGN_OR_RETURN(const std::string known, database_->Url());
+  if (known == url) return absl::OkStatus();
+  if (recovered_.empty()) return database_->SetUrl(url);
+  return Error(EINVAL, absl::StrCat("state_dir ", state_dir_->path(), " has ", recovered_.size(),
+                                    " staged files of ", known, ", not of ", url,
+                                    "; open that first, or choose another directory"));
+}
+
+// Files of writers that were never put.
+absl::Status Journal::RemoveStrangers() const {
+  std::set<std::string> known;
+  for (const auto& [id, names] : names_) known.insert(names.begin(), names.end());
+  DIR* dir = opendir(state_dir_->staged_path().c_str());
+  if (dir == nullptr) {
+    return Error(errno,
+                 absl::StrCat("cannot read ", state_dir_->staged_path(), ": ", strerror(errno)));
+  }
+  while (const dirent* entry = readdir(dir)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && !known.contains(name))
+      unlinkat(dirfd(dir), entry->d_name, 0);
+  }
+  closedir(dir);
+  return absl::OkStatus();
+}
+
+uint64_t Journal::Put(uint64_t id, const StagedRow& row,
+                      std::vector<std::shared_ptr<const OverlayFile>> files) {
+  Change change{row.Encode(), {}, std::move(files)};
+  for (const auto& file : change.files) change.names.push_back(file->name());
+  return Add(id, std::move(change));
+}
+
+uint64_t Journal::Remove(uint64_t id) { return Add(id, Change()); }
+
+uint64_t Journal::Add(uint64_t id, Change change) {
+  absl::MutexLock lock(&mu_);
+  Change& pending = pending_[id];
+  NoteSuperseded(pending, change);
+  pending = std::move(change);
+  put_.Signal();
+  return ++last_ticket_;
+}
+
+Journal::Together::Together(Journal* journal) : journal_(journal) {
+  absl::MutexLock lock(&journal_->mu_);
+  ++journal_->together_;
+}
+
+Journal::Together::~Together() {
+  absl::MutexLock lock(&journal_->mu_);
+  --journal_->together_;
+  journal_->put_.Signal();
+}
+
+// What a change had that was never written goes with the next one.
+void Journal::NoteSuperseded(const Change& older, const Change& newer) {
+  for (const std::string& name : older.names) {
+    if (std::find(newer.names.begin(), newer.names.end(), name) == newer.names.end()) {
+      superseded_.push_back(name);
+    }
+  }
+}
+
+absl::Status Journal::Wait(const CallContext& call, uint64_t ticket) {
+  absl::MutexLock lock(&mu_);
+  awaited_ = std::max(awaited_, ticket);
+  put_.Signal();
+  S3FILES_RETURN_IF_ERROR(WaitUntil(call, mu_, written_, "waiting for the journal", [&] {
+    mu_.AssertHeld();
+    return done_ >= ticket || failed_ >= ticket;
+  }));
+  return done_ >= ticket ? absl::OkStatus() : error_;
+}
+
+absl::Status Journal::WaitForAll(const CallContext& call) {
+  uint64_t ticket;
+  {
+    absl::MutexLock lock(&mu_);
+    ticket = last_ticket_;
+  }
+  return Wait(call, ticket);
+}
+
+uint64_t Journal::transactions() const {
+  absl::MutexLock lock(&mu_);
+  return transactions_;
+}
+
+// Whether somebody waits for what has not been tried yet.
+bool Journal::Due() const { return stopping_ || awaited_ > std::max(done_, failed_); }
+
+void Journal::Run() {
+  while (true) {
+    Batch batch;
+    std::vector<std::string> superseded;
+    uint64_t ticket;
+    {
+      absl::MutexLock lock(&mu_);
+      while (pending_.empty() && !stopping_) put_.Wait(&mu_);
+      const bool failing = failed_ > done_;
+      const absl::Time until = absl::Now() + absl::Nanoseconds(failing ? kRetryNs : kGatherNs);
+      while (!Due() && !put_.WaitWithDeadline(&mu_, until)) {
+      }
+      while (together_ > 0) put_.Wait(&mu_);
+      if (pending_.empty()) return;  // stopping
+      batch.swap(pending_);
+      superseded.swap(superseded_);
+      ticket = last_ticket_;
+    }
+    const absl::Status status = WriteBatch(batch);
+    if (status.ok()) RemoveFiles(batch, superseded);
+    absl::MutexLock lock(&mu_);
+    if (status.ok()) {
+      done_ = ticket;
+      ++transactions_;
+    } else {
+      failed_ = ticket;
+      error_ = status;
+      for (auto& [id, change] : batch) {
+        auto [it, added] = pending_.try_emplace(id);
+        if (added) {
+          it->second = std::move(change);
+        } else {
+          NoteSuperseded(change, it->second);
+        }
+      }
+      superseded_.insert(superseded_.end(), superseded.begin(), superseded.end());
+    }
+    written_.SignalAll();
+    if (!status.ok() && stopping_) return;
+  }
+}
+
+absl::Status Journal::WriteBatch(const Batch& batch) {
+  bool any_file = false;
+  for (const auto& [id, change] : batch) {
+    for (const auto& file : change.files) {
+      any_file = true;
+      S3FILES_RETURN_IF_ERROR(file->Sync());
+    }
+  }
+  if (any_file) S3FILES_RETURN_IF_ERROR(SyncDirectory(state_dir_->staged_path()));
+  S3FILES_RETURN_IF_ERROR(database_->Run("BEGIN IMMEDIATE"));
+  absl::Status status;
+  for (const auto& [id, change] : batch) {
+    status.Update(change.row ? database_->Put(id, *change.row) : database_->Remove(id));
+  }
+  if (status.ok()) status = database_->Run("COMMIT");
+  if (!status.ok()) database_->Run("ROLLBACK").IgnoreError();
+  return status;
+}
+
+// Those that the rows had before, and have no more.
+void Journal::RemoveFiles(const Batch& batch, const std::vector<std::string>& superseded) {
+  std::vector<std::string> gone = superseded;
+  for (const auto& [id, change] : batch) {
+    std::vector<std::string>& names = names_[id];
+    for (std::string& name : names) {
+      if (std::find(change.names.begin(), change.names.end(), name) == change.names.end()) {
+        gone.push_back(std::move(name));
+      }
+    }
+    names = change.names;
+    if (names.empty()) names_.erase(id);
+  }
+  for (const std::string& name : gone) {
+    unlink(absl::StrCat(state_dir_->staged_path(), "/", name).c_str());
+  }
+}
+
+}  // namespace s3files

@@ -1,0 +1,126 @@
+#include "lib/journal/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/errors.h"
+
+namespace s3files {
+namespace {
+
+// A process may take a lock of fcntl's that it has already, and loses it with the first descriptor it
+// closes: what this process owns is known here.
+struct Owned {
+  absl::Mutex mu;
+  std::set<std::tuple<pid_t, dev_t, ino_t>> locks  // a forked child has none of them
+      ABSL_GUARDED_BY(mu);
+};
+
+Owned& OwnedHere() {
+  static Owned& owned = *new Owned();
+  return owned;
+}
+
+absl::Status SystemError(const std::string& path, absl::string_view what) {
+  const int error = errno;
+  return Error(error, absl::StrCat("state_dir: cannot ", what, " ", path, ": ", strerror(error)));
+}
+
+// It is there after a loss of power, too.
+absl::Status MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0) {
+    return errno == EEXIST ? absl::OkStatus() : SystemError(path, "make");
+  }
+  const int above = open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = above >= 0 && fsync(above) == 0;
+  if (above >= 0) close(above);
+  return synced ? absl::OkStatus() : SystemError(path, "sync the directory of");
+}
+
+std::string OwnerOf(int fd) {
+  char text[256];
+  const ssize_t n = pread(fd, text, sizeof(text), 0);
+  return n > 0 ? std::string(text, static_cast<size_t>(n)) : std::string("another process");
+}
+
+// When a process began, in the kernel's ticks: with it a number that was used again is told apart.
+std::string StartOf(pid_t pid) {
+  const int fd = open(absl::StrCat("/proc/", pid, "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "?";
+  char text[1024];
+  const ssize_t n = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (n <= 0) return "?";
+  text[n] = '\0';
+  const char* field = strrchr(text, ')');  // the second field; names may hold anything
+  for (int i = 2; field != nullptr && i < 22; ++i) {
+    field = strchr(field + 1, ' ');
+  }
+  if (field == nullptr) return "?";
+  ++field;
+  return std::string(field, strcspn(field, " "));
+}
+
+absl::Status Lock(int fd, const std::string& path) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(fd, F_SETLK, &lock) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return SystemError(path, "lock");
+    return Error(EBUSY, absl::StrCat("state_dir ", path, " is in use by ", OwnerOf(fd),
+                                     "; close that file system, or choose another directory"));
+  }
+  const std::string owner = absl::StrCat("pid ", getpid(), ", started at tick ", StartOf(getpid()));
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, owner.data(), owner.size(), 0) < 0) {
+    return SystemError(path, "write the lock of");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Open(const std::string& given) {
+  S3FILES_RETURN_IF_ERROR(MakeDirectory(given));
+  // The process may go to another directory.
+  const std::unique_ptr<char, void (*)(void*)> resolved(realpath(given.c_str(), nullptr), free);
+  if (resolved == nullptr) return SystemError(given, "resolve");
+  const std::string path = resolved.get();
+  S3FILES_RETURN_IF_ERROR(MakeDirectory(path + "/staged"));
+  const std::string lock_path = path + "/lock";
+  // Looked at before it is opened: closing it would give up a lock that is held here.
+  absl::MutexLock lock(&OwnedHere().mu);
+  struct stat info;
+  if (stat(lock_path.c_str(), &info) == 0 &&
+      OwnedHere().locks.contains({getpid(), info.st_dev, info.st_ino})) {
+    return Error(EBUSY, absl::StrCat("state_dir ", path,
+                                     " is in use by another file system of this process"));
+  }
+  const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return SystemError(lock_path, "open");
+  absl::Status status = fstat(fd, &info) == 0 ? Lock(fd, path) : SystemError(lock_path, "stat");
+  if (!status.ok()) {
+    close(fd);
+    return status;
+  }
+  OwnedHere().locks.insert({getpid(), info.st_dev, info.st_ino});
+  return std::unique_ptr<StateDir>(new StateDir(path, fd, info.st_dev, info.st_ino));
+}
+
+StateDir::~StateDir() {
+  absl::MutexLock lock(&OwnedHere().mu);
+  OwnedHere().locks.erase({getpid(), device_, inode_});
+  close(fd_);
+}
+
+}  // namespace s3files

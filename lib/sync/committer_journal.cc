@@ -1,0 +1,227 @@
+// Committer: what is staged, in the journal.
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "lib/base/errors.h"
+#include "lib/base/hash.h"
+#include "lib/base/wait.h"
+#include "lib/sync/committer.h"
+
+namespace s3files {
+namespace {
+
+// All that the journal keeps but the path and the bytes.
+StagedRow RowOf(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
+  StagedRow row;
+  row.attributes = inode.attributes;
+  row.attributes.type = inode.type;
+  row.change = *inode.change;
+  row.metadata = inode.metadata;
+  row.tag_count = inode.tag_count;
+  row.full = inode.full;
+  row.exclusive = inode.exclusive;
+  row.removing = inode.removing;
+  row.committed = inode.committed;
+  row.commit_ids = inode.unresolved;
+  if (!inode.committing.empty()) row.commit_ids.push_back(inode.committing);
+  if (const BasePtr base = inode.content->base()) row.base = {base->key, base->size};
+  if (inode.conflict) {
+    const LostFile& lost = *inode.lost;
+    row.lost = {lost.path, lost.key, lost.base};
+  }
+  return row;
+}
+
+}  // namespace
+
+absl::Status Committer::Record(const CallContext& call, const InodePtr& inode, Durable durable) {
+  if (parts_.journal == nullptr || inode->type == FileType::kDirectory) return absl::OkStatus();
+  {
+    absl::MutexLock lock(&inode->mu);
+    // A change of attributes that is being committed is not staged meanwhile, but may be again.
+    S3FILES_RETURN_IF_ERROR(
+        WaitUntil(call, inode->mu, inode->changed, "waiting for a commit of attributes", [&] {
+          inode->mu.AssertHeld();
+          return !inode->busy || inode->Staged();
+        }));
+  }
+  return RecordNow(call, inode, durable);
+}
+
+absl::Status Committer::RecordAgain(const CallContext& call, const InodePtr& inode,
+                                    Durable durable) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    if (inode->journal_id == 0) return absl::OkStatus();
+  }
+  return RecordNow(call, inode, durable);
+}
+
+// A copy that is yet to be made rests on another file, which may change: it needs its own bytes.
+absl::Status Committer::OwnBorrowed(const CallContext& call, const InodePtr& inode) {
+  std::shared_ptr<Content> content;
+  {
+    absl::MutexLock lock(&inode->mu);
+    content = inode->content;
+  }
+  S3FILES_RETURN_IF_ERROR(call.Check("recording what is staged"));
+  return content != nullptr && content->borrowed() ? content->Own(call) : absl::OkStatus();
+}
+
+absl::Status Committer::RecordNow(const CallContext& call, const InodePtr& inode, Durable durable) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  uint64_t ticket = 0;
+  for (std::string path; ticket == 0 || parts_.names->PathOf(inode) != path;) {
+    S3FILES_RETURN_IF_ERROR(OwnBorrowed(call, inode));
+    path = parts_.names->PathOf(inode);
+    absl::MutexLock lock(&inode->mu);
+    const bool kept =
+        inode->content != nullptr && !inode->removed && (inode->Staged() || inode->conflict);
+    if (!kept) {
+      if (inode->journal_id == 0) return absl::OkStatus();
+      ticket = parts_.journal->Remove(std::exchange(inode->journal_id, 0));
+      break;
+    }
+    if (inode->content->borrowed()) continue;  // again, meanwhile
+    S3FILES_ASSIGN_OR_RETURN(Content::Saved saved, inode->content->Save());
+    StagedRow row = RowOf(*inode);
+    row.path = path;
+    row.overlays = std::move(saved.overlays);
+    if (inode->journal_id == 0) inode->journal_id = parts_.journal->NewId();
+    ticket = parts_.journal->Put(inode->journal_id, row, std::move(saved.files));
+  }
+  return durable == Durable::kNow ? parts_.journal->Wait(call, ticket) : absl::OkStatus();
+}
+
+void Committer::RecordRemoving(const InodePtr& inode, bool removing) {
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->removing = removing;
+  }
+  RecordAgain(CallContext(), inode, Durable::kNow).IgnoreError();
+}
+
+void Committer::RecordBoth(const InodePtr& a, const InodePtr& b) {
+  if (parts_.journal == nullptr || (!IsRecorded(a) && !IsRecorded(b))) return;
+  // Not while the journal is held back.
+  for (const InodePtr& inode : {a, b}) OwnBorrowed(CallContext(), inode).IgnoreError();
+  {
+    const Journal::Together together(parts_.journal);
+    // What has the name now first: where it cannot be saved the other one stays.
+    if (!RecordNow(CallContext(), a, Durable::kSoon).ok()) return;
+    RecordNow(CallContext(), b, Durable::kSoon).IgnoreError();
+  }
+  parts_.journal->WaitForAll(CallContext()).IgnoreError();  // it goes on trying by itself
+}
+
+absl::Status Committer::RecordWithin(const CallContext& call, const InodePtr& directory) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
+       staged = NextStaged(staged.inode->ino)) {
+    if (!parts_.names->IsWithin(staged.inode, directory)) continue;
+    {
+      absl::MutexLock lock(&staged.inode->mu);
+      if (!staged.inode->Staged()) continue;  // its attributes are being committed
+    }
+    S3FILES_RETURN_IF_ERROR(RecordAgain(call, staged.inode, Durable::kSoon));
+  }
+  return parts_.journal->WaitForAll(call);
+}
+
+absl::Status Committer::RecordAll(const CallContext& call) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
+       staged = NextStaged(staged.inode->ino)) {
+    {
+      absl::MutexLock lock(&staged.inode->mu);
+      if (staged.inode->StagedByOpen()) continue;  // an abandoned writer's is not published
+    }
+    S3FILES_RETURN_IF_ERROR(Record(call, staged.inode, Durable::kSoon));
+  }
+  return parts_.journal->WaitForAll(call);
+}
+
+absl::Status Committer::Recover(const CallContext& call) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  std::vector<InodePtr> unresolved;
+  for (auto& [id, row] : parts_.journal->TakeRecovered()) {
+    if (row.removing && WasRemoved(call, row)) {
+      parts_.journal->Remove(id);
+      continue;
+    }
+    const std::string path = row.path;
+    absl::StatusOr<InodePtr> inode = RecoverRow(id, row);
+    if (!inode.ok()) return Annotate(inode.status(), absl::StrCat("recovering /", path));
+    absl::MutexLock lock(&(*inode)->mu);
+    if (!(*inode)->unresolved.empty()) unresolved.push_back(*std::move(inode));
+  }
+  // A commit that was under way may have replaced what the rest of the file rests on.
+  ParallelFor(parts_.commits, unresolved.size(), [&](size_t i) {
+    const absl::StatusOr<bool> own = Settle(call, unresolved[i]);  // else the commit asks again
+    if (own.ok() && *own) RecordAgain(call, unresolved[i], Durable::kSoon).IgnoreError();
+  });
+  absl::MutexLock lock(&mu_);
+  for (auto& [ino, entry] : staged_) entry.recovered = true;
+  schedule_changed_.Signal();
+  return absl::OkStatus();
+}
+
+// Whether the process has died between the removal of the object and that of the row.
+bool Committer::WasRemoved(const CallContext& call, const StagedRow& row) const {
+  const std::string key = parts_.names->prefix() + row.path;
+  return ErrnoOf(parts_.store->Head(call, key).status()) == ENOENT;
+}
+
+absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
+  InodePtr directory = parts_.names->root();
+  std::vector<std::string> names = absl::StrSplit(row.path, '/');
+  const std::string name = std::move(names.back());
+  names.pop_back();
+  for (const std::string& above : names) {
+    const InodePtr known = parts_.names->Child(directory, above);
+    directory =
+        known != nullptr ? known : parts_.names->Bind(directory, above, FileType::kDirectory);
+  }
+  InodePtr inode = parts_.names->Bind(directory, name, row.attributes.type);
+  if (IsRecorded(inode)) {  // the process died between the two steps of a conflict
+    inode =
+        parts_.names->Bind(parts_.names->lost_and_found(),
+                           absl::StrCat(RandomId(), "_", name).substr(0, 255), row.attributes.type);
+    row.lost = StagedRow::Lost{row.path, parts_.names->prefix() + row.path, row.committed.version};
+  }
+  BasePtr base;
+  if (row.base) {
+    base = std::make_shared<const Base>(row.base->key, row.committed.version, row.base->size);
+  }
+  auto content = std::make_shared<Content>(std::move(base), parts_.fetcher, parts_.spill);
+  S3FILES_RETURN_IF_ERROR(content->Restore(row.overlays));
+  if (row.overlays.empty() && !row.base && row.change.empty()) content->StageCreation();
+  if (row.lost) content->Retire();
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->content = std::move(content);
+    inode->attributes = row.attributes;
+    inode->change = std::move(row.change);
+    inode->metadata = row.metadata;
+    inode->tag_count = row.tag_count;
+    inode->full = row.full;
+    inode->exclusive = row.exclusive;
+    inode->committed = row.committed;
+    inode->unresolved = std::move(row.commit_ids);
+    inode->ctime_ns = parts_.clock->WallNanos();
+    inode->journal_id = id;
+    ++inode->epoch;
+    if (row.lost) {
+      inode->conflict = true;
+      inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base};
+    } else {
+      Enlist(inode, kClosedHandle);
+    }
+  }
+  return inode;
+}
+
+}  // namespace s3files

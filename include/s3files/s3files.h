@@ -129,7 +129,8 @@ enum {
   S3F_EVENT_COMMIT_FAILED = 2, /* it stays staged; `code` and `message` say why */
   S3F_EVENT_CONFLICT = 3,      /* the store's version won; `detail` = where the staged bytes are */
   S3F_EVENT_KEY_SKIPPED = 4,   /* an object whose key cannot be a path is not listed */
-  S3F_EVENT_UNCONDITIONAL = 5  /* the store ignores a condition: checked by a HEAD just before */
+  S3F_EVENT_UNCONDITIONAL = 5, /* the store ignores a condition: checked by a HEAD just before */
+  S3F_EVENT_PROGRESS = 6       /* of a commit in parts: `bytes` of `total` are in the store */
 };
 
 /* Valid during the callback only. */
@@ -142,11 +143,43 @@ typedef struct s3f_event {
   const char* path; /* from the root, without a leading '/'; for KEY_SKIPPED the key */
   const char* message;
   const char* detail;
+  uint64_t total; /* of PROGRESS: the file's size */
 } s3f_event;
 
 /* Runs on the thread that caused the event, with no lock held. It may call anything but
- * s3f_fs_close of its own file system, and must not throw or longjmp. */
+ * s3f_fs_close of its own file system, and must not throw or longjmp. From PROGRESS, calls that wait for
+ * the commit of that file (commit, rename, unlink, setattr of its path) return -EDEADLK. */
 typedef void (*s3f_event_fn)(void* user, const s3f_event* event);
+
+/* What becomes of a staged file whose object is not the one that the change was made on. */
+enum {
+  S3F_CONFLICT_STORE = 0,  /* the store's version wins, `mine` goes to lost+found [W3] */
+  S3F_CONFLICT_MINE = 1,   /* `mine` replaces `theirs`, under the condition that it is still that.
+                              As STORE where bytes of `base` that show in `mine` are gone */
+  S3F_CONFLICT_MERGED = 2, /* what was written to `result` replaces it, likewise. Handles of the file stay
+                              with `mine` and become read-only, as when others replace a file */
+  S3F_CONFLICT_DROP = 3,   /* `mine` is dropped: the application has kept of it what it wants */
+  S3F_CONFLICT_FAIL = 4    /* it stays staged, and the commit fails with -ESTALE */
+};
+
+/* Valid, with its handles, during the callback only; they are closed then. */
+typedef struct s3f_conflict {
+  uint32_t struct_size;
+  int32_t code;     /* ESTALE; EEXIST for a file made with S3F_O_EXCL */
+  const char* path; /* from the root, without a leading '/' */
+  s3f_fs* fs;
+  s3f_handle* base;   /* the version that the change was made on; NULL: the file was new. Reads are
+                         -ESTALE where they are neither resident nor kept by the bucket's versioning */
+  s3f_handle* mine;   /* the file as staged */
+  s3f_handle* theirs; /* what the store has; NULL: it was removed */
+  s3f_handle* result; /* empty, for reading and writing */
+} s3f_conflict;
+
+/* Decides a conflict: returns S3F_CONFLICT_*, anything else is STORE. Runs on the thread that commits, with no
+ * lock held; asked again where `mine` was written to meanwhile, or the store has changed again. It may call
+ * anything, other paths included, but s3f_fs_close of its own file system, and what waits for the commit of
+ * this very file (commit, discard, rename, unlink, setattr of its path): that is -EDEADLK. */
+typedef uint32_t (*s3f_conflict_fn)(void* user, const s3f_conflict* conflict);
 
 typedef struct s3f_fs_config {
   uint32_t struct_size;
@@ -154,6 +187,8 @@ typedef struct s3f_fs_config {
   const s3f_option* options;
   s3f_event_fn on_event; /* NULL = events are not wanted */
   void* on_event_user;
+  s3f_conflict_fn on_conflict; /* NULL = as the option `conflict` says */
+  void* on_conflict_user;
 } s3f_fs_config;
 
 /* Opens the file system at `url`:
@@ -177,6 +212,10 @@ typedef struct s3f_fs_config {
  *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2].
  *                               never: only s3f_commit does, not even s3f_fs_close; needs a state_dir
  *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
+ *   conflict            [store] store: see [W3]. mine: what is staged replaces the store's version, whatever
+ *                               that is (S3F_CONFLICT_MINE); on_conflict is asked before
+ *   staged_limit        [0]     most staged bytes, 0 = as many as fit: a write beyond first commits files
+ *                               that are closed, oldest first, and is -ENOSPC where that is not enough
  *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
  *   attributes          [full]  listed: mode, owner and mtime of directories and of what s3f_readdir
  *                               gives are the default_* and Last-Modified: no HEAD is sent for them
@@ -534,18 +573,65 @@ typedef struct s3f_status_info {
   uint64_t staged_bytes;
   uint64_t age_ns; /* since the oldest staged change */
   char message[768];
+  /* Why the last commit failed where trying again cannot help until somebody has acted, in Amazon S3
+   * Files' words: "S3AccessDenied", "S3BucketNotFound", "EncryptionKeyInaccessible", "S3ObjectArchived",
+   * "S3UserMetadataTooLarge", "FileSizeExceedsS3Limit", "PathTooLong". "" = none: trying again may
+   * help, or nothing failed. */
+  char export_error[32];
+  uint64_t next_attempt_ns; /* by itself, on s3f_now_ns()'s clock; 0 = none */
 } s3f_status_info;
 
-/* Commits what is staged for `path` (a file) or, for a directory, for all under it; "" or "/": all.
+/* s3f_commit flags */
+enum {
+  S3F_COMMIT_NO_WAIT = 1u << 0 /* return at once: it is done in the background, and tried again as with
+                                  a commit_delay. An event says how it went, s3f_status, and the next
+                                  s3f_fsync, s3f_close or s3f_commit of the file */
+};
+
+typedef struct s3f_commit_info {
+  uint32_t struct_size;
+  uint32_t files; /* committed by this call */
+  uint64_t bytes; /* their sizes */
+  /* where `path` is a file: the version that the store has of it; "" where none is known */
+  char etag[96];
+  char version_id[128];
+} s3f_commit_info;
+
+/* Commits what is staged for `path` (a file) or, for a directory, for all under it; "" or "/": all,
+ * oldest first. `out` may be NULL.
  * Returns when it is the store's state, under the precondition that the store still has the version
  * the change was made on. Parts of a large file go in parallel.
  * -ESTALE: the store has another version. It wins: the staged bytes are moved to
  *   /.s3files-lost+found, the path shows the store's version, an event tells [W3].
+ *   Unless the option `conflict` or on_conflict say otherwise.
  * -EEXIST: likewise, for a file opened with O_EXCL.
  * -EIO, -ETIMEDOUT, -EACCES, ...: it stays staged; commit again. For a directory the rest is tried,
- *   and the first error is returned.
+ *   and the first error is returned; `out` is written all the same.
  * 0 where nothing is staged. -ENOENT: no such path. */
-S3F_API int s3f_commit(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
+S3F_API int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
+                       uint32_t flags, const s3f_call* call);
+
+/* What is staged by now is committed before anything that is staged from now on, and before any change of
+ * names from now on [D5]. Returns at once, and sends nothing. Where it is written to a file that has changes
+ * from before, these are committed by that write first (-EBUSY with commit_delay=never). */
+S3F_API int s3f_barrier(s3f_fs* fs, const s3f_call* call);
+
+/* What committing `path`, or all under it, would send as things stand: requests and bytes, without retries. No
+ * request, nothing changes. Of a directory whose rename is staged the requests depend on what the store lists:
+ * it is only counted. */
+typedef struct s3f_diff_info {
+  uint32_t struct_size;
+  uint32_t files;       /* with staged bytes or attributes */
+  uint32_t directories; /* whose rename is staged */
+  uint32_t reserved;
+  uint64_t head, put, copy, create_upload, upload_part, copy_part, complete_upload;
+  uint64_t bytes_out;    /* request bodies */
+  uint64_t bytes_copied; /* by the store itself */
+  uint64_t bytes_in;     /* that must be read from the store first, at most: what is resident is not */
+} s3f_diff_info;
+
+S3F_API int s3f_diff(s3f_diff_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
+                     const s3f_call* call);
 
 /* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
  * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way.

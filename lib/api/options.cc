@@ -196,6 +196,14 @@ const std::vector<Rule>& Rules() {
           }),
       any("commit_max_age",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
+      any("conflict",
+          [](N n, Text v, O o) {
+            if (v != "store" && v != "mine") return Bad(n, v, "store or mine is needed");
+            o.on_conflict = v == "mine" ? ConflictDecision::kMine : ConflictDecision::kStore;
+            return absl::OkStatus();
+          }),
+      any("staged_limit",
+          [](N n, Text v, O o) { return ParseSize(n, v, 0, kG << 20, &o.fs.commit.staged_limit); }),
       any("attribute_timeout",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.import.attribute_timeout_ns); }),
       any("attributes",

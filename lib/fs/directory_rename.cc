@@ -44,6 +44,7 @@ absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr
                                      "outside of it"));
   }
   S3FILES_RETURN_IF_ERROR(mover_.CheckPossible());
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   {
     // From here on nothing new is written at the two places, and what is under way ends.
     S3FILES_RETURN_IF_ERROR(names_.DeclareMove(call, source, to.directory, to.name));

@@ -54,7 +54,8 @@ absl::Status CheckFlags(uint32_t flags) {
 }  // namespace
 
 FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
-                       EventSink* events, Clock* clock, std::unique_ptr<Journal> journal)
+                       EventSink* events, Clock* clock, std::unique_ptr<Journal> journal,
+                       ConflictJudge* judge)
     : options_(options),
       pid_(getpid()),
       events_(OrIgnore(events)),
@@ -81,7 +82,7 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
   committer_ = std::make_unique<Committer>(
       Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
                        clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_,
-                       journal_.get()},
+                       journal_.get(), judge},
       options.parts, options.commit);
 }
 
@@ -293,6 +294,9 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }
   }
+  if ((flags & kOpenTruncate) != 0) {
+    S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, inode));
+  }
   std::unique_ptr<Handle> handle = NewHandle(inode, flags);
   if ((flags & kOpenTruncate) != 0) {
     const absl::Status status = handle->content->Truncate(0);
@@ -399,6 +403,7 @@ absl::Status FileSystem::Write(const CallContext& call, Handle& handle, uint64_t
   const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, size));
   if (size == 0) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, pieces));
   OnStaged(call, handle);
   return absl::OkStatus();
@@ -409,6 +414,7 @@ absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& han
   const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(
       CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), size));
+  if (size > 0) S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(pieces));
   if (size > 0) OnStaged(call, handle);
   return offset;
@@ -417,6 +423,7 @@ absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& han
 absl::Status FileSystem::Truncate(const CallContext& call, Handle& handle, uint64_t size) {
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, size, 0));
   if (size == handle.content->size() && size > 0) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_RETURN_IF_ERROR(handle.content->Truncate(size));
   OnTruncated(call, handle);
   return absl::OkStatus();
@@ -536,64 +543,6 @@ absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
   if (handle.stream == nullptr) return Error(ENOTDIR, "the handle is not one of a directory");
   if ((handle.flags & kOpenPath) != 0) return Error(EBADF, "the handle is a reference only");
   return handle.stream->Read(call, most, cookie, after_name, mask);
-}
-
-absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl::string_view path) {
-  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    InodePtr inode = Recall(place);
-    // What is not known here has nothing staged; whether it exists, the store must say.
-    if (inode == nullptr) {
-      S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent, /*follow=*/false));
-    }
-    if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
-    // Its name is staged, too, where its directory was renamed.
-    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(inode)));
-    return committer_->Commit(call, inode);
-  });
-}
-
-absl::Status FileSystem::Discard(const CallContext& call, const Handle* at,
-                                 absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
-  const InodePtr inode = Recall(place);
-  if (inode == nullptr) return absl::OkStatus();
-  if (inode->type == FileType::kDirectory) {
-    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
-  }
-  const std::optional<BusyInode> busy = BusyInode::TryAcquire(inode);
-  if (!busy) return Error(EBUSY, absl::StrCat(Describe(place), " is being committed"));
-  DiscardBusy(call, inode);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& call, const Handle* at,
-                                                          absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
-  PathStatus status;
-  const InodePtr inode = Recall(place);
-  if (inode == nullptr) return status;
-  const bool moved = names_.MoveOf(inode).directory != nullptr;
-  if (inode->type == FileType::kDirectory && !moved) return status;
-  status.age_ns = committer_->AgeOf(inode);
-  absl::MutexLock lock(&inode->mu);
-  status.last_error = inode->last_error;
-  status.attempts = inode->attempts;
-  if (inode->content != nullptr) status.staged_bytes = inode->content->staged_bytes();
-  if (inode->conflict) {
-    status.state = State::kConflict;
-  } else if (inode->Staged() || moved) {
-    status.state = inode->busy               ? State::kCommitting
-                   : !inode->last_error.ok() ? State::kFailed
-                                             : State::kStaged;
-  }
-  return status;
-}
-
-std::optional<std::string> FileSystem::NextStaged(uint64_t* cursor) {
-  const Committer::StagedInode staged = committer_->NextStaged(*cursor);
-  if (staged.inode == nullptr) return std::nullopt;
-  *cursor = staged.inode->ino;
-  return "/" + names_.PathOf(staged.inode);
 }
 
 FileSystem::Stats FileSystem::GetStats() const {

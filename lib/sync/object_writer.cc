@@ -1,6 +1,7 @@
 #include "lib/sync/object_writer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -104,7 +105,7 @@ absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const 
 
 // In parts, which the store copies where it can.
 absl::StatusOr<Stamp> ObjectWriter::Rewrite(const CallContext& call, const CopyJob& job) {
-  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {}};
+  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {}, {}, {}};
   bool tagged = job.tagged;
   if (job.metadata) {
     write.metadata = *job.metadata;
@@ -201,9 +202,14 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
                                  const std::string& upload_id, std::vector<Step>& steps) {
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
+  std::atomic<uint64_t> done{0};
   std::vector<Step*> open;
   for (Step& step : steps) {
-    if (step.uploaded.number == 0) open.push_back(&step);
+    if (step.uploaded.number == 0) {
+      open.push_back(&step);
+    } else {
+      done += step.plan.range.size();
+    }
   }
   ParallelFor(executor_, open.size(), [&](size_t i) {
     {
@@ -211,6 +217,7 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
       if (!first_error.ok()) return;
     }
     const absl::Status status = CarryStep(call, job, upload_id, *open[i]);
+    if (status.ok() && job.on_progress) job.on_progress(done += open[i]->plan.range.size());
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });

@@ -2,6 +2,7 @@
 #ifndef S3FILES_LIB_SYNC_OBJECT_WRITER_H_
 #define S3FILES_LIB_SYNC_OBJECT_WRITER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct WriteJob {
   std::string tags_of;                   // key of the object whose tags it keeps; empty = none
   AttributeChange change;                // staged, and part of `metadata`
   std::optional<ObjectMetadata> before;  // the inode's, where it shows `change` as if committed
+  // Of an upload in parts: how many bytes are in the store. By several threads, in no order.
+  std::function<void(uint64_t)> on_progress;
 };
 
 struct CopyJob {

@@ -35,7 +35,9 @@ LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE = 0, 1, 2
 LOCK_WAIT = 1 << 0
 RENAME_EXCHANGE = 1 << 1
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
-               5: "unconditional"}
+               5: "unconditional", 6: "progress"}
+COMMIT_NO_WAIT = 1 << 0
+CONFLICT_DECISIONS = {"store": 0, "mine": 1, "merged": 2, "drop": 3, "fail": 4}
 STATES = {0: "clean", 1: "staged", 2: "committing", 3: "failed", 4: "conflict"}
 PATH_MAX = 1280
 
@@ -88,10 +90,25 @@ class RawEvent(Sized):
         ("path", c_char_p),
         ("message", c_char_p),
         ("detail", c_char_p),
+        ("total", c_uint64),
+    ]
+
+
+class RawConflict(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("path", c_char_p),
+        ("fs", c_void_p),
+        ("base", c_void_p),
+        ("mine", c_void_p),
+        ("theirs", c_void_p),
+        ("result", c_void_p),
     ]
 
 
 EventFunction = ctypes.CFUNCTYPE(None, c_void_p, POINTER(RawEvent))
+ConflictFunction = ctypes.CFUNCTYPE(c_uint32, c_void_p, POINTER(RawConflict))
 
 
 class Config(Sized):
@@ -101,6 +118,8 @@ class Config(Sized):
         ("options", POINTER(Option)),
         ("on_event", EventFunction),
         ("on_event_user", c_void_p),
+        ("on_conflict", ConflictFunction),
+        ("on_conflict_user", c_void_p),
     ]
 
 
@@ -171,7 +190,30 @@ class StatusInfo(Sized):
         ("staged_bytes", c_uint64),
         ("age_ns", c_uint64),
         ("message", c_char * 768),
+        ("export_error", c_char * 32),
+        ("next_attempt_ns", c_uint64),
     ]
+
+
+class CommitInfo(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("files", c_uint32),
+        ("bytes", c_uint64),
+        ("etag", c_char * 96),
+        ("version_id", c_char * 128),
+    ]
+
+
+class DiffInfo(Sized):
+    COUNTS = ("head", "put", "copy", "create_upload", "upload_part", "copy_part",
+              "complete_upload", "bytes_out", "bytes_copied", "bytes_in")
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("files", c_uint32),
+        ("directories", c_uint32),
+        ("reserved", c_uint32),
+    ] + [(name, c_uint64) for name in COUNTS]
 
 
 class SetAttributes(Sized):
@@ -249,7 +291,9 @@ SIGNATURES = {
     "s3f_fsync": (c_int, [Handle, CallPointer]),
     "s3f_close": (c_int, [Handle, CallPointer]),
     "s3f_abandon": (c_int, [Handle, CallPointer]),
-    "s3f_commit": (c_int, [FS, Handle, Path, CallPointer]),
+    "s3f_commit": (c_int, [POINTER(CommitInfo), FS, Handle, Path, c_uint32, CallPointer]),
+    "s3f_barrier": (c_int, [FS, CallPointer]),
+    "s3f_diff": (c_int, [POINTER(DiffInfo), FS, Handle, Path, CallPointer]),
     "s3f_discard": (c_int, [FS, Handle, Path, CallPointer]),
     "s3f_status": (c_int, [POINTER(StatusInfo), FS, Handle, Path, CallPointer]),
     "s3f_next_staged": (c_int, [POINTER(c_uint64), c_void_p, c_size_t, FS, CallPointer]),

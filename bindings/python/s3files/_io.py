@@ -111,6 +111,22 @@ class RawFile(_Abandoning, io.RawIOBase):
         if self._flags & _abi.O_APPEND:
             self.seek(0, io.SEEK_END)
 
+    @classmethod
+    def _lent(cls, fs, path, mode, handle):
+        """One whose handle is somebody else's to close, who calls _give_back."""
+        file = cls.__new__(cls)
+        file._abandoned = False
+        file._position = 0
+        file._fs = fs
+        file.name = path
+        file.mode = mode
+        file._flags = _flags(mode)
+        file._handle = handle
+        return file
+
+    def _give_back(self):
+        self._handle = None
+
     @property
     def _file(self):
         return self

@@ -121,6 +121,7 @@ std::string StagedRow::Encode() const {
                    (lost ? kLost : 0) | (removing ? kRemoving : 0),
                &out);
   AppendText(path, &out);
+  AppendVarint(epoch, &out);
   AppendVarint(static_cast<uint64_t>(attributes.type), &out);
   AppendVarint(attributes.mode, &out);
   AppendVarint(attributes.uid, &out);
@@ -158,6 +159,7 @@ std::optional<StagedRow> StagedRow::Decode(absl::string_view bytes) {
   row.exclusive = (flags & kExclusive) != 0;
   row.removing = (flags & kRemoving) != 0;
   row.path = TakeString(&bytes);
+  row.epoch = TakeVarint(&bytes);
   row.attributes.type = static_cast<FileType>(TakeVarint(&bytes));
   row.attributes.mode = static_cast<uint32_t>(TakeVarint(&bytes));
   row.attributes.uid = static_cast<uint32_t>(TakeVarint(&bytes));

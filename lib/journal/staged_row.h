@@ -24,6 +24,7 @@ struct StagedRow {
   bool full = false;
   bool exclusive = false;
   bool removing = false;
+  uint64_t epoch = 0;  // barriers before it was staged
   Stamp committed;  // what the change was made on
   struct BaseOf {   // the same, as bytes; the version is committed's
     std::string key;

@@ -89,6 +89,7 @@ absl::Status Committer::RecordNow(const CallContext& call, const InodePtr& inode
     S3FILES_ASSIGN_OR_RETURN(Content::Saved saved, inode->content->Save());
     StagedRow row = RowOf(*inode);
     row.path = path;
+    row.epoch = EpochOf(inode);
     row.overlays = std::move(saved.overlays);
     if (inode->journal_id == 0) inode->journal_id = parts_.journal->NewId();
     ticket = parts_.journal->Put(inode->journal_id, row, std::move(saved.files));
@@ -219,6 +220,9 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
       inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base};
     } else {
       Enlist(inode, kClosedHandle);
+      absl::MutexLock staged_lock(&mu_);
+      staged_[inode->ino].epoch = row.epoch;
+      if (row.epoch > barriers_) barriers_ = row.epoch;
     }
   }
   return inode;

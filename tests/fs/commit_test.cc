@@ -8,7 +8,6 @@
 namespace s3files {
 namespace {
 
-constexpr uint32_t kReadWrite = kOpenRead | kOpenWrite;
 
 class CommitTest : public testing::Test {
  protected:

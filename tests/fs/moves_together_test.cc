@@ -11,7 +11,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
 
 FileSystemOptions DelayedOptions() {
   FileSystemOptions options = Host::Options();

@@ -334,5 +334,41 @@ TEST_F(RecoveryTest, D4BytesThatAreGoneAreSaidToBe) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("recovering /f"));
 }
 
+// [D5]
+TEST_F(RecoveryTest, D5BarriersSurvive) {
+  std::unique_ptr<Host> host = NewHost();
+  for (const char* path : {"z", "y", "x"}) {
+    Durable(*host, path, "bytes");
+    host->fs().Barrier();
+  }
+  host->Vanish();
+  host = NewHost();
+  host->Requests();
+  EXPECT_EQ(host->Commit("y"), absl::OkStatus());
+  EXPECT_EQ(host->Requests(), "PUT z, PUT y");
+  EXPECT_EQ(bucket_.Get("x"), std::nullopt);
+}
+
+// [W12] What the application decided is what the next process goes on with.
+TEST_F(RecoveryTest, W12AMergeSurvives) {
+  class Merge final : public ConflictJudge {
+    ConflictDecision Judge(const ConflictCase& conflict) override {
+      EXPECT_EQ(conflict.result->Write(0, "merged"), absl::OkStatus());
+      return ConflictDecision::kMerged;
+    }
+  } judge;
+  Host before(bucket_, dir_, options_, &judge);
+  Durable(before, "f", "mine");
+  bucket_.Put("f", "theirs");
+  before.store().Fail(Op::kPut, Error(EIO, "no"), FaultyStore::kBefore, 2);
+  EXPECT_EQ(ErrnoOf(before.Commit("f")), EIO);
+  EXPECT_EQ(before.fs().Close(before.call, false), absl::OkStatus());
+  before.Vanish();
+  std::unique_ptr<Host> host = NewHost();
+  EXPECT_EQ(host->ReadFile("f"), "merged");
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus()) << "on top of what was looked at";
+  EXPECT_EQ(bucket_.Get("f"), "merged");
+}
+
 }  // namespace
 }  // namespace s3files

@@ -70,7 +70,9 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts),
+      uploads_(store_.get(), transfers_.get(), journal_.get()),
+      writer_(store_.get(), &uploads_, &fetcher_, &spill_, transfers_.get(), &guard_,
+              options.parts),
       mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
               options.strict}) {
   spill_.directory = options.spill_dir;
@@ -79,9 +81,9 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
     spill_.named = true;
   }
   committer_ = std::make_unique<Committer>(
-      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_,
-                       journal_.get()},
+      Committer::Parts{store_.get(), &fetcher_, &names_, &uploads_, &writer_, &guard_, &spill_,
+                       events_, clock_, transfers_.get(), commits_.get(), options.import.defaults,
+                       &mover_, journal_.get()},
       options.parts, options.commit);
 }
 

@@ -41,6 +41,7 @@
 #include "lib/sync/importer.h"
 #include "lib/sync/new_object.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -315,6 +316,7 @@ class FileSystem {
   Importer importer_;
   PathWalk walk_;
   WriteGuard guard_;
+  Uploads uploads_;
   ObjectWriter writer_;
   DirectoryMover mover_;
   std::unique_ptr<Committer> committer_;

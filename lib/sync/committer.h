@@ -22,6 +22,7 @@
 #include "lib/store/object_store.h"
 #include "lib/sync/directory_mover.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -44,6 +45,7 @@ class Committer {
     ObjectStore* store;
     Fetcher* fetcher;
     Names* names;
+    Uploads* uploads;
     ObjectWriter* writer;
     WriteGuard* guard;
     SpillArea* spill;

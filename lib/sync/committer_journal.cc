@@ -147,7 +147,9 @@ absl::Status Committer::RecordAll(const CallContext& call) {
 absl::Status Committer::Recover(const CallContext& call) {
   if (parts_.journal == nullptr) return absl::OkStatus();
   std::vector<InodePtr> unresolved;
-  for (auto& [id, row] : parts_.journal->TakeRecovered()) {
+  Journal::Recovered recovered = parts_.journal->TakeRecovered();
+  parts_.uploads->Recover(recovered.uploads);  // before it is asked what became of their commits
+  for (auto& [id, row] : recovered.staged) {
     if (row.removing && WasRemoved(call, row)) {
       parts_.journal->Remove(id);
       continue;

@@ -74,7 +74,7 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       writer_(store_.get(), &uploads_, &fetcher_, &spill_, transfers_.get(), &guard_,
               options.parts),
       mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
-              options.strict}) {
+              options.strict, journal_.get()}) {
   spill_.directory = options.spill_dir;
   if (journal_ != nullptr) {
     spill_.directory = journal_->state_dir().staged_path();
@@ -117,10 +117,12 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
     return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
   }
   // A handle that is still open is an abandoned writer: what it staged is not published.
-  absl::Status status =
-      options_.commit.delay_ns == kNever
-          ? committer_->CommitMovesWithin(call, names_.root())
-          : committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  absl::Status status;
+  if (options_.commit.delay_ns != kNever) {
+    status = committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  } else if (journal_ == nullptr) {
+    status = committer_->CommitMovesWithin(call, names_.root());
+  }
   // What cannot be committed, or is not to be, the next file system on the directory has again.
   status.Update(committer_->RecordAll(call));
   for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {

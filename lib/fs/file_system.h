@@ -267,6 +267,9 @@ class FileSystem {
                                                 const Place& to, uint32_t flags);
   absl::Status StageDirectory(const CallContext& call, const InodePtr& source,
                               const InodePtr& target, const Place& from, const Place& to);
+  absl::StatusOr<Names::MoveStep> StageMove(const CallContext& call, const InodePtr& source,
+                                            const Place& from, const Place& to,
+                                            const Version& replaced);
   // Two files change places (exchange.cc).
   struct Exchange;
   absl::Status ExchangeFiles(const CallContext& call, const InodePtr& source, const Place& from,

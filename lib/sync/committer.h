@@ -80,8 +80,11 @@ class Committer {
   // Both at once, where either is there: `a` has the name of `b`, which was removed, or they have
   // changed places.
   void RecordBoth(const InodePtr& a, const InodePtr& b);
-  // Of all in the directory, whose path has changed.
+  // Of all in the directory, whose path or key has changed, and of a rename of it that is staged.
+  // kNow.
   absl::Status RecordWithin(const CallContext& call, const InodePtr& directory);
+  // Before what is recorded in the directory can be recorded without a request.
+  absl::Status OwnWithin(const CallContext& call, const InodePtr& directory);
   // Of all that is staged, so that the process may end. kNow.
   absl::Status RecordAll(const CallContext& call);
   // What the journal held when it was opened is staged again. EIO: bytes of it are gone. One HEAD for
@@ -112,7 +115,8 @@ class Committer {
   // finished first that have their old or new place there: it calls SettleMoves, or AcquireSettled,
   // with no inode busy.
 
-  // To be called after a rename of `directory` was staged, or taken back.
+  // To be called after a rename of `directory` was staged, or taken back. Puts that to the journal, and
+  // all in it under its new path: one transaction where the caller has held the journal Together.
   void NoteMoved(const InodePtr& directory);
   // Finishes it in the store; nothing where none is staged. See DirectoryMover::Carry for errors.
   absl::Status CommitMove(const CallContext& call, const InodePtr& directory);
@@ -203,6 +207,11 @@ class Committer {
   absl::Status RecordNow(const CallContext& call, const InodePtr& inode, Durable durable);
   bool WasRemoved(const CallContext& call, const StagedRow& row) const;
   absl::StatusOr<InodePtr> RecoverRow(uint64_t id, StagedRow& row);
+  InodePtr BindDirectory(absl::string_view path);
+  void RecoverMoves(Journal::Recovered& recovered);
+  void EnlistMove(const InodePtr& directory);
+  std::vector<InodePtr> RecordedWithin(const InodePtr& directory) const;
+  absl::Status PutWithin(const InodePtr& directory);
 
   absl::Status CommitAndTell(const CallContext& call, const InodePtr& inode,
                              DeferredEvents& events);

@@ -138,7 +138,8 @@ TEST_F(RecoveryTest, D4ADirectoryWhoseRenameIsFinishedLaterTakesItsRowsAlong) {
   EXPECT_EQ(host->Write(*handle, 0, "abc"), absl::OkStatus());
   EXPECT_EQ(host->Close(std::move(handle)), absl::OkStatus());
   host->store().Fail(Op::kCopy, Error(EIO, "broken"));
-  EXPECT_EQ(ErrnoOf(host->fs().Rename(host->call, nullptr, "d", nullptr, "e", 0)), EIO);
+  EXPECT_EQ(host->Rename("d", "e"), absl::OkStatus());
+  EXPECT_EQ(ErrnoOf(host->Commit("/")), EIO);
   EXPECT_EQ(host->fs().Close(host->call, /*discard=*/false), absl::OkStatus());
   host->Vanish();
   host = NewHost();

@@ -71,18 +71,20 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts),
+      uploads_(store_.get(), transfers_.get(), journal_.get()),
+      writer_(store_.get(), &uploads_, &fetcher_, &spill_, transfers_.get(), &guard_,
+              options.parts),
       mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
-              options.strict}) {
+              options.strict, journal_.get()}) {
   spill_.directory = options.spill_dir;
   if (journal_ != nullptr) {
     spill_.directory = journal_->state_dir().staged_path();
     spill_.named = true;
   }
   committer_ = std::make_unique<Committer>(
-      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_,
-                       journal_.get(), judge},
+      Committer::Parts{store_.get(), &fetcher_, &names_, &uploads_, &writer_, &guard_, &spill_,
+                       events_, clock_, transfers_.get(), commits_.get(), options.import.defaults,
+                       &mover_, journal_.get(), judge},
       options.parts, options.commit);
 }
 
@@ -116,10 +118,12 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
     return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
   }
   // A handle that is still open is an abandoned writer: what it staged is not published.
-  absl::Status status =
-      options_.commit.delay_ns == kNever
-          ? committer_->CommitMovesWithin(call, names_.root())
-          : committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  absl::Status status;
+  if (options_.commit.delay_ns != kNever) {
+    status = committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  } else if (journal_ == nullptr) {
+    status = committer_->CommitMovesWithin(call, names_.root());
+  }
   // What cannot be committed, or is not to be, the next file system on the directory has again.
   status.Update(committer_->RecordAll(call));
   for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {

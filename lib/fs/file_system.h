@@ -41,6 +41,7 @@
 #include "lib/sync/importer.h"
 #include "lib/sync/new_object.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -293,6 +294,9 @@ class FileSystem {
                                                 const Place& to, uint32_t flags);
   absl::Status StageDirectory(const CallContext& call, const InodePtr& source,
                               const InodePtr& target, const Place& from, const Place& to);
+  absl::StatusOr<Names::MoveStep> StageMove(const CallContext& call, const InodePtr& source,
+                                            const Place& from, const Place& to,
+                                            const Version& replaced);
   // Two files change places (exchange.cc).
   struct Exchange;
   absl::Status ExchangeFiles(const CallContext& call, const InodePtr& source, const Place& from,
@@ -342,6 +346,7 @@ class FileSystem {
   Importer importer_;
   PathWalk walk_;
   WriteGuard guard_;
+  Uploads uploads_;
   ObjectWriter writer_;
   DirectoryMover mover_;
   std::unique_ptr<Committer> committer_;

@@ -281,6 +281,12 @@ InodePtr Names::LandMove(const InodePtr& directory, const Rekey& rekey) {
   return nullptr;
 }
 
+void Names::RestoreMove(const InodePtr& directory, const std::string& origin, MovePhase phase) {
+  absl::MutexLock lock(&mu_);
+  moves_.push_back({directory, phase, true, origin, ""});  // it may have been started
+  move_count_.store(moves_.size(), std::memory_order_release);
+}
+
 void Names::EndMove(const InodePtr& directory) {
   absl::MutexLock lock(&mu_);
   EraseMove(directory.get(), false);

@@ -13,16 +13,19 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
+#include "lib/journal/row_bytes.h"
 
 namespace s3files {
 namespace {
 
-constexpr int kFormat = 1;  // user_version of the database
+// user_version of the database. 1 had rows of staged files only, as 2 has them.
+constexpr int kFormat = 2;
 
 absl::Status SyncDirectory(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,13 +77,14 @@ class Journal::Database {
             "PRAGMA synchronous=FULL;"));
     S3FILES_ASSIGN_OR_RETURN(const std::string check, Text("PRAGMA quick_check(1)"));
     if (check != "ok") return Error(EIO, absl::StrCat(path_, " is damaged: ", check));
-    S3FILES_ASSIGN_OR_RETURN(const std::string format, Text("PRAGMA user_version"));
-    if (format != "0" && format != absl::StrCat(kFormat)) {
-      return Error(ENOTSUP, absl::StrCat(path_, " is of format ", format,
+    S3FILES_ASSIGN_OR_RETURN(const std::string version, Text("PRAGMA user_version"));
+    int format = 0;
+    if (!absl::SimpleAtoi(version, &format) || format > kFormat) {
+      return Error(ENOTSUP, absl::StrCat(path_, " is of format ", version,
                                          ", which a later s3files "
                                          "has written; use that, or another state_dir"));
     }
-    if (format == "0" && staged) {
+    if (format == 0 && staged) {
       return Error(EIO, absl::StrCat(path_, " is empty, though there are staged files"));
     }
     S3FILES_RETURN_IF_ERROR(
@@ -202,39 +206,58 @@ Journal::~Journal() {
   if (thread_.joinable()) thread_.join();
 }
 
+// False: it is damaged.
+bool Journal::LoadRow(uint64_t id, absl::string_view bytes) {
+  const std::optional<RowKind> kind = OpenRow(&bytes);
+  if (!kind) return false;
+  switch (*kind) {
+    case RowKind::kStaged: {
+      StagedRow row = StagedRow::Decode(bytes);
+      for (const SavedOverlay& overlay : row.overlays) {
+        if (!overlay.file.empty()) names_[id].push_back(overlay.file);
+      }
+      recovered_.staged.emplace(id, std::move(row));
+      break;
+    }
+    case RowKind::kUpload:
+      recovered_.uploads.emplace(id, UploadRow::Decode(bytes));
+      break;
+    case RowKind::kMove:
+      recovered_.moves.emplace(id, MoveRow::Decode(bytes));
+      break;
+    case RowKind::kCopies:
+      recovered_.copies.emplace(id, CopiesRow::Decode(bytes));
+      break;
+  }
+  next_id_ = std::max(next_id_.load(), id + 1);
+  return true;
+}
+
 absl::Status Journal::Load() {
   std::vector<uint64_t> damaged;
   S3FILES_RETURN_IF_ERROR(database_->ForEach([&](uint64_t id, absl::string_view bytes) {
-    std::optional<StagedRow> row = StagedRow::Decode(bytes);
-    if (!row) {
-      damaged.push_back(id);
-      return;
-    }
-    for (const SavedOverlay& overlay : row->overlays) {
-      if (!overlay.file.empty()) names_[id].push_back(overlay.file);
-    }
-    recovered_.emplace(id, *std::move(row));
-    next_id_ = std::max(next_id_.load(), id + 1);
+    if (!LoadRow(id, bytes)) damaged.push_back(id);
   }));
   if (damaged.empty()) return absl::OkStatus();
   return Error(
-      EIO, absl::StrCat("journal ", state_dir_->journal_path(), " is damaged: rows ",
-                        absl::StrJoin(damaged, ", "), "; what can be saved, from ",
-                        state_dir_->staged_path(), ": ",
-                        absl::StrJoin(recovered_, ", ", [](std::string* out, const auto& entry) {
-                          absl::StrAppend(out, "/", entry.second.path);
-                          for (const SavedOverlay& overlay : entry.second.overlays) {
-                            absl::StrAppend(out, " (", overlay.file, ")");
-                          }
-                        })));
+      EIO,
+      absl::StrCat("journal ", state_dir_->journal_path(), " is damaged: rows ",
+                   absl::StrJoin(damaged, ", "), "; what can be saved, from ",
+                   state_dir_->staged_path(), ": ",
+                   absl::StrJoin(recovered_.staged, ", ", [](std::string* out, const auto& entry) {
+                     absl::StrAppend(out, "/", entry.second.path);
+                     for (const SavedOverlay& overlay : entry.second.overlays) {
+                       absl::StrAppend(out, " (", overlay.file, ")");
+                     }
+                   })));
 }
 
 absl::Status Journal::CheckUrl(const std::string& url) {
   S3FILES_ASSIGN_OR_RETURN(const std::string known, database_->Url());
   if (known == url) return absl::OkStatus();
-  if (recovered_.empty()) return database_->SetUrl(url);
+  if (recovered_.size() == 0) return database_->SetUrl(url);
   return Error(EINVAL, absl::StrCat("state_dir ", state_dir_->path(), " has ", recovered_.size(),
-                                    " staged files of ", known, ", not of ", url,
+                                    " staged changes of ", known, ", not of ", url,
                                     "; open that first, or choose another directory"));
 }
 

@@ -40,9 +40,8 @@ struct StagedRow {
   };
   std::optional<Lost> lost;
 
-  // Bytes behind their digest, so that what is damaged is not believed.
   std::string Encode() const;
-  static std::optional<StagedRow> Decode(absl::string_view bytes);  // nullopt: damaged
+  static StagedRow Decode(absl::string_view body);  // what OpenRow has left
 };
 
 }  // namespace s3files

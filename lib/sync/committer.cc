@@ -120,8 +120,8 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   if (it == staged_.end()) return nullptr;
   if (it->second.early == nullptr) {
     it->second.early =
-        std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content, std::move(request),
-                                      std::move(tags_of), part_policy_);
+        std::make_shared<EarlyUpload>(parts_.store, parts_.uploads, parts_.transfers, content,
+                                      std::move(request), std::move(tags_of), part_policy_);
   }
   return it->second.early;
 }

@@ -25,6 +25,7 @@
 #include "lib/sync/conflict.h"
 #include "lib/sync/directory_mover.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -54,6 +55,7 @@ class Committer {
     ObjectStore* store;
     Fetcher* fetcher;
     Names* names;
+    Uploads* uploads;
     ObjectWriter* writer;
     WriteGuard* guard;
     SpillArea* spill;
@@ -89,8 +91,11 @@ class Committer {
   // Both at once, where either is there: `a` has the name of `b`, which was removed, or they have
   // changed places.
   void RecordBoth(const InodePtr& a, const InodePtr& b);
-  // Of all in the directory, whose path has changed.
+  // Of all in the directory, whose path or key has changed, and of a rename of it that is staged.
+  // kNow.
   absl::Status RecordWithin(const CallContext& call, const InodePtr& directory);
+  // Before what is recorded in the directory can be recorded without a request.
+  absl::Status OwnWithin(const CallContext& call, const InodePtr& directory);
   // Of all that is staged, so that the process may end. kNow.
   absl::Status RecordAll(const CallContext& call);
   // What the journal held when it was opened is staged again. EIO: bytes of it are gone. One HEAD for
@@ -138,7 +143,8 @@ class Committer {
   // finished first that have their old or new place there: it calls SettleMoves, or AcquireSettled,
   // with no inode busy.
 
-  // To be called after a rename of `directory` was staged, or taken back.
+  // To be called after a rename of `directory` was staged, or taken back. Puts that to the journal, and
+  // all in it under its new path: one transaction where the caller has held the journal Together.
   void NoteMoved(const InodePtr& directory);
   // Finishes it in the store; nothing where none is staged. See DirectoryMover::Carry for errors.
   absl::Status CommitMove(const CallContext& call, const InodePtr& directory);
@@ -247,6 +253,11 @@ class Committer {
   absl::Status RecordNow(const CallContext& call, const InodePtr& inode, Durable durable);
   bool WasRemoved(const CallContext& call, const StagedRow& row) const;
   absl::StatusOr<InodePtr> RecoverRow(uint64_t id, StagedRow& row);
+  InodePtr BindDirectory(absl::string_view path);
+  void RecoverMoves(Journal::Recovered& recovered);
+  void EnlistMove(const InodePtr& directory);
+  std::vector<InodePtr> RecordedWithin(const InodePtr& directory) const;
+  absl::Status PutWithin(const InodePtr& directory);
 
   absl::Status CommitAndTell(const CallContext& call, const InodePtr& inode,
                              DeferredEvents& events);

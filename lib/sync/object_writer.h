@@ -15,6 +15,7 @@
 #include "lib/inode/attributes.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/early_upload.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 #include "lib/sync/write_plan.h"
 
@@ -50,9 +51,10 @@ bool IsAmbiguous(const absl::Status& status);
 // Thread-safe. Parts go in parallel on the executor.
 class ObjectWriter {
  public:
-  ObjectWriter(ObjectStore* store, Fetcher* fetcher, SpillArea* spill, Executor* executor,
-               WriteGuard* guard, const PartPolicy& policy)
+  ObjectWriter(ObjectStore* store, Uploads* uploads, Fetcher* fetcher, SpillArea* spill,
+               Executor* executor, WriteGuard* guard, const PartPolicy& policy)
       : store_(store),
+        uploads_(uploads),
         fetcher_(fetcher),
         spill_(spill),
         executor_(executor),
@@ -91,9 +93,9 @@ class ObjectWriter {
                          Step& step);
   absl::StatusOr<Stamp> WriteParts(const CallContext& call, const WriteJob& job, WritePlan plan);
   absl::StatusOr<Stamp> Rewrite(const CallContext& call, const CopyJob& job);
-  void Abort(const std::string& key, const std::string& upload_id);
 
   ObjectStore* const store_;
+  Uploads* const uploads_;
   Fetcher* const fetcher_;
   SpillArea* const spill_;
   Executor* const executor_;

@@ -15,6 +15,7 @@ from record import ABSENT, FINAL, INCARNATION
 
 CONFLICT = (errno.ESTALE, errno.EEXIST)
 NEVER = float("inf")
+SOON_NS = 3_000_000_000  # until then a request of a process that was killed is done
 
 
 @dataclass
@@ -53,7 +54,9 @@ class Version:
 class Result:
     violations: list
     acknowledged: int  # versions whose commit returned 0, all of which were found in their place
-    overtaken: list  # records of conflicts that were told of versions which had taken effect: [W2]
+    # What a lost reply excuses, [W2], as records:
+    overtaken: list  # conflicts that were told of versions which had taken effect
+    reborn: list  # absences of new files that were removed, and made again by the repeated request
 
 
 @dataclass
@@ -94,12 +97,13 @@ def check(records):
     for r in records:
         if "path" in r:
             paths.setdefault(r["path"], []).append(r)
-    result = Result([], 0, [])
+    result = Result([], 0, [], [])
     for path in sorted(paths):
         checker = PathChecker(path, paths[path], processes)
         result.violations += checker.check()
         result.acknowledged += sum(1 for v in checker.versions.values() if v.acked)
         result.overtaken += checker.overtaken
+        result.reborn += checker.reborn
     return result
 
 
@@ -117,6 +121,8 @@ class PathChecker:
         self.removes = []  # that may have taken effect
         self.found = []
         self.overtaken = []
+        self.reborn = []
+        self.opens = {}  # process -> its opens with nothing staged, where they were asked for
         self.odd = {}  # id -> runs of a version that a kill has torn, or that was told of as mixed
 
     def tell(self, kind, message, *records):
@@ -329,7 +335,11 @@ class PathChecker:
     def check_stretches(self, chains):
         forward = sorted((c for c in chains if c.first[0] < c.last[0]), key=lambda c: c.first[0])
         for before, behind in zip(forward, forward[1:]):
-            if before.last[0] > behind.first[0]:
+            if before.last[0] <= behind.first[0]:
+                continue
+            if self.may_be_repeated(before.root, behind.first[0]):
+                self.reborn.append(behind.first[1])
+            else:
                 self.tell_late(before.last[1], behind.first[1], before.root.id)
         starts = [chain.first[0] for chain in forward]
         for chain in chains:
@@ -345,10 +355,24 @@ class PathChecker:
         starts = [chain.first[0] for chain in forward]
         for t0, t1, record in self.absences:
             at = bisect_right(starts, t0) - 1
-            if at >= 0 and starts[at] < t0 and t1 < forward[at].last[0]:
+            if at < 0 or not (starts[at] < t0 and t1 < forward[at].last[0]):
+                continue
+            if self.may_be_repeated(forward[at].root, t0):
+                self.reborn.append(record)
+            else:
                 kind = "stale-open" if record["op"] == "open" else "order"
                 self.tell(kind, f"there was no file, between two moments of {forward[at].root.id}",
                           forward[at].first[1], record, forward[at].last[1])
+
+    @staticmethod
+    def may_be_repeated(root, time):
+        """A new file's condition is that there is none: true again once another has removed it."""
+        first = [root]  # what its process made of it may have been committed at once
+        for version in first:
+            first += [v for v in version.children if owner(v.id) == owner(root.id)]
+        return root.base in (None, ABSENT) and any(
+            v.write["t0"] < time and (r["t1"] is None or r["t1"] > time)
+            for v in first for r in v.attempts)
 
     def check_creations(self, chains):
         """A file that was made on none: whatever was there before had been removed."""
@@ -398,22 +422,37 @@ class PathChecker:
             while part is not None and part.id not in kept:
                 kept.add(part.id)
                 part = self.versions.get(part.base)
+        wipes = sorted(self.wipes())
         for r in self.of("sync"):
             version = self.versions.get(r["id"])
             if r["err"] != 0 or version is None or version.id in kept:
                 continue
-            if not self.dropped(version):
+            until = self.settled(r)
+            late = bisect_right(wipes, (until, NEVER, ""))
+            if not any(end >= version.write["t0"] and process in ("", r["p"])
+                       for _, end, process in wipes[:late]):
                 self.tell("fsync-lost", f"{version.id} was synced, and is nowhere", version.write, r,
                           *version.attempts)
 
-    def dropped(self, version):
-        """Its own process may have removed or replaced what it had staged."""
-        for r in self.records:
-            if r["p"] != version.write["p"] or r["t0"] < version.write["t0"]:
-                continue
-            if r["op"] in ("discard", "remove") or (r["op"] == "commit" and r["how"] == "rename"):
-                return True
-        return False
+    def wipes(self):
+        """(begin, end, process or "" for all): what may have ended a version that nobody saw."""
+        for version in self.versions.values():
+            if version.effective and version.base is None:
+                yield version.write["t0"], version.first[0], ""
+        for r in self.of("remove"):
+            yield r["t0"], r["t1"] or r["t0"] + SOON_NS, ""
+        for r in self.of("discard"):
+            yield r["t0"], r["t1"] or r["t0"] + SOON_NS, r["p"]
+        for r in self.of("commit"):
+            if r["how"] == "rename":
+                yield r["t0"], r["t1"] or r["t0"] + SOON_NS, r["p"]
+
+    def settled(self, sync):
+        """When its process next found nothing staged, so that it was committed, lost or dropped."""
+        opens = self.opens.setdefault(sync["p"], [r for r in self.of("open") if r["p"] == sync["p"]
+                                                  and not r["staged"]])
+        at = bisect_right(opens, sync["t1"], key=lambda r: r["t0"])
+        return opens[at]["t1"] if at < len(opens) else NEVER
 
     def check_handles(self):
         shown = {}  # (process, handle) -> the read before
@@ -433,4 +472,6 @@ class PathChecker:
             if version not in self.versions or owner(version) != process:
                 return False
             version = self.versions[version].base
+            if version is None:  # a truncating open of its own, of whatever the handle showed
+                return True
         return True

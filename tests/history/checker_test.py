@@ -120,6 +120,16 @@ class CheckerTest(unittest.TestCase):
         self.expect()
         self.assertEqual(len(check(self.story.records).overtaken), 1)
 
+    def test_a_new_file_that_was_removed_and_made_again_by_a_repeated_request(self):
+        self.story.add("b", "remove", 11.1, 11.2, staged=False)
+        self.story.put("c.1", ABSENT, 12, 30)
+        self.story.read("b", "c.1", 13, 14)
+        self.story.add("a", "remove", 15, 16, staged=False)
+        self.story.absent("a", 17, 18)
+        self.story.read("b", "c.1", 31, 32)
+        self.expect()
+        self.assertEqual(len(check(self.story.records).reborn), 2)
+
     # Bad ones.
 
     def test_two_on_one_base(self):
@@ -252,6 +262,18 @@ class KillTest(unittest.TestCase):
     def test_synced_and_discarded(self):
         self.sync()
         self.story.add("s", "discard", 15, 16)
+        self.expect()
+
+    def test_synced_and_discarded_when_it_was_settled(self):
+        self.sync()
+        self.story.add("s", "open", 15, 16, h=9, mode="r+b", staged=False)
+        self.story.add("s", "discard", 17, 18)
+        self.expect("fsync-lost")
+
+    def test_synced_and_renamed_over_by_another_before_anybody_saw_it(self):
+        self.sync()
+        self.story.put("b.1", None, 15, 16, how="rename")
+        self.story.read("s", "b.1", 17, 18)
         self.expect()
 
     def test_synced_is_whole(self):

@@ -7,7 +7,7 @@ times of one clock; then checker.py looks for updates that were lost, opens that
 replaced, handles that showed two versions, and versions that are none. SEMANTICS.md: [C1] [C2] [C5]
 [W1]-[W5] [W7] [D1]-[D4].
 
-    history.py [--closes N] [--processes P] [--seed S] [--kills] [--minutes M] [--plant WHAT] [--keep]
+    history.py [--closes N] [--processes P] [--seed S] [--kills] [--minutes M] [--plant WHAT] [--provider NAME] [--keep]
     history.py --check DIR      the checker alone, over a history that was kept
 """
 import argparse
@@ -35,7 +35,7 @@ HERE = pathlib.Path(__file__).parent
 # c: each version names its base, so that all of them must be one chain; b: renamed over and removed,
 # too; L: uploaded in parts.
 PATHS = ["c0", "c1", "c2", "c3", "b0", "b1", "b2", "L0"]
-COMMON = {"provider": "aws", "timeout": f"{PATIENCE}s", "multipart_threshold": "5M", "part_size": "5M", "memory": "32M"}
+COMMON = {"timeout": f"{PATIENCE}s", "multipart_threshold": "5M", "part_size": "5M", "memory": "32M"}
 KINDS = [
     {"loose": True, "delayed": False, "state": False, "options": {"commit_delay": "0s"}},
     {"loose": False, "delayed": True, "state": False, "options": {"commit_delay": "40ms"}},
@@ -43,41 +43,42 @@ KINDS = [
     {"loose": False, "delayed": True, "state": True, "options": {"commit_delay": "30ms"}},
 ]
 MOST_SHOWN = 10
+STOP = "stop"  # in the directory: the workers leave
 
 
 class Process:
     """One worker through its incarnations."""
 
-    def __init__(self, number, directory, server, closes, deadline, rng):
+    def __init__(self, number, directory, server, provider, rng):
         kind = KINDS[number % len(KINDS)]
         self.name = f"p{number}"
         self.log = directory / f"{self.name}.log"
         self.rng = rng
-        self.closes, self.seen, self.deadline = closes, 0, deadline
+        self.closes, self.seen = 0, 0
         self.incarnation = -1
-        options = {**server.options, **COMMON, **kind["options"]}
+        options = {**server.options, **COMMON, **kind["options"], "provider": provider}
         if kind["state"]:
             options["state_dir"] = str(directory / f"{self.name}.state")
         self.plan = {**kind, "name": self.name, "log": str(self.log), "url": server.url,
-                     "options": options, "paths": PATHS}
+                     "options": options, "paths": PATHS, "stop": str(directory / STOP)}
 
-    def start(self, closes=None):
+    def start(self):
         self.incarnation += 1
-        left = self.closes - self.count() if closes is None else closes
-        plan = {**self.plan, "incarnation": self.incarnation, "seed": self.rng.getrandbits(32),
-                "closes": left, "seconds": max(0, self.deadline - time.monotonic())}
+        plan = {**self.plan, "incarnation": self.incarnation, "seed": self.rng.getrandbits(32)}
         self.popen = subprocess.Popen([sys.executable, str(HERE / "worker.py"), json.dumps(plan)])
 
     def count(self):
-        """The closes logged so far."""
+        """The closes of changed files in the log so far."""
         if self.log.exists():
             with open(self.log, "rb") as log:
                 log.seek(self.seen)
-                for line in log:
-                    self.closes -= (b'"how":"close"' in line and b'"id":null' not in line
-                                    or b'"how":"rename"' in line)
-                self.seen = log.tell()
-        return 0
+                new = log.read()
+            new = new[:new.rfind(b"\n") + 1]
+            self.seen += len(new)
+            for line in new.splitlines():
+                self.closes += (b'"how":"close"' in line and b'"id":null' not in line
+                                or b'"how":"rename"' in line)
+        return self.closes
 
     def kill(self):
         self.popen.kill()
@@ -92,21 +93,25 @@ class Process:
 
     def finish(self):
         """Once more, without faults: what its state directory kept is committed or in lost+found."""
-        self.start(closes=0)
+        self.start()
         self.popen.wait()
         self.ended()
 
 
-def work(processes, kills, rng):
-    """Until all have done theirs; gives how many were killed."""
+def work(processes, arguments, planter, stop, rng):
+    """Until together they have done what is asked for; gives how many were killed."""
     killed, running = 0, list(processes)
     for process in processes:
         process.start()
     next_kill = time.monotonic() + 0.5
+    deadline = time.monotonic() + arguments.minutes * 60
     while running:
-        time.sleep(0.02)
+        time.sleep(0.05)
+        done = sum(process.count() for process in processes) >= arguments.closes
+        if (done and not (planter and planter.is_alive())) or time.monotonic() > deadline:
+            stop.touch()
         running = [process for process in running if not process.ended()]
-        if kills and running and time.monotonic() > next_kill:
+        if arguments.kills and running and time.monotonic() > next_kill:
             rng.choice(running).kill()
             killed += 1
             next_kill = time.monotonic() + rng.uniform(0.1, 0.8)
@@ -131,18 +136,18 @@ def read_final(server, file):
 def run(arguments, directory):
     rng = random.Random(arguments.seed)
     server = Server(os.environ["S3FILES_SERVER"], str(directory / "server.txt"))
-    deadline = time.monotonic() + arguments.minutes * 60
-    each = -(-arguments.closes // arguments.processes)
-    processes = [Process(i, directory, server, each, deadline, random.Random(rng.getrandbits(32)))
+    processes = [Process(i, directory, server, arguments.provider,
+                         random.Random(rng.getrandbits(32)))
                  for i in range(arguments.processes)]
-    helpers = [Trouble(server, PATHS, rng.getrandbits(32))]
+    trouble, planter = Trouble(server, PATHS, rng.getrandbits(32)), None
     if arguments.plant in ("lost-update", "mixed"):
-        helpers.append(plants.Planter(arguments.plant, server, str(directory / "planter.log")))
+        planter = plants.Planter(arguments.plant, server, str(directory / "planter.log"))
+    helpers = [helper for helper in (planter, trouble) if helper]
     try:
         for helper in helpers:
             helper.start()
-        killed = work(processes, arguments.kills, rng)
-        for helper in reversed(helpers):
+        killed = work(processes, arguments, planter, directory / STOP, rng)
+        for helper in helpers:
             helper.stop()
         for process in processes:
             process.finish()
@@ -181,7 +186,8 @@ def conclude(directory):
     violations = result.violations
     print(f"history: {figures(records)}")
     print(f"history: {result.acknowledged} versions acknowledged, each in its place; "
-          f"{len(result.overtaken)} told as conflicts after they had taken effect ([W2])")
+          f"{len(result.overtaken)} told as conflicts after they had taken effect, "
+          f"{len(result.reborn)} absences before a file was made again ([W2])")
     for violation in violations[:MOST_SHOWN]:
         print(render(violation, records))
     kinds = collections.Counter(violation.kind for violation in violations)
@@ -199,6 +205,8 @@ def main():
     parser.add_argument("--kills", action="store_true")
     parser.add_argument("--minutes", type=float, default=60, help="at the longest")
     parser.add_argument("--plant", choices=sorted(plants.KINDS), help="fails unless it is found")
+    parser.add_argument("--provider", default="aws", help="what the library takes the store for; "
+                        "with others than aws some updates may be lost, [W8]")
     parser.add_argument("--keep", action="store_true", help="the history")
     parser.add_argument("--check", metavar="DIR")
     arguments = parser.parse_args()

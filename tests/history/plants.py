@@ -30,7 +30,7 @@ class Planter(threading.Thread):
         self.done = 0
 
     def run(self):
-        while self.done < TIMES and not self.over.wait(0.2):
+        while self.done < TIMES and not self.over.wait(0.1):
             with contextlib.suppress(OSError, IndexError):  # faults, conflicts, no file
                 self.done += self.act()
 
@@ -83,7 +83,7 @@ class Planter(threading.Thread):
 
 
 def make_stale(files):
-    """In a log: one open that gave what it should gives what was there a second before."""
+    """In a log: one open that gave what it should gives what was there before."""
     for file in files:
         with open(file, encoding="utf-8") as lines:
             said = [json.loads(line) for line in lines]
@@ -92,7 +92,7 @@ def make_stale(files):
         once = {r["h"] for r in reads} - {r["h"] for r in said if r.get("op") in ("write", "read")
                                          and not r.get("first")}
         for late in reversed(reads):
-            older = [r for r in reads if r["t1"] < late["t0"] - 1_000_000_000
+            older = [r for r in reads if r["t1"] < late["t0"] - 300_000_000
                      and not r["runs"][0][0].startswith(late["p"] + ".")]
             if older and late["h"] in once:
                 late["runs"] = older[-1]["runs"]

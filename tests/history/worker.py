@@ -53,7 +53,6 @@ class Worker:
         self.state = plan["state"]
         self.held = []
         self.top = {}  # path -> the id that is staged there, as far as this process knows
-        self.closes = 0
 
     # ---- Records around calls.
 
@@ -163,7 +162,6 @@ class Worker:
             with contextlib.suppress(OSError):
                 held.file.close()
             return 0
-        self.closes += held.wrote
         return self.committing("close", held.path, held.last if held.wrote else None,
                                held.wrote and not self.delayed, held.file.close)
 
@@ -345,7 +343,6 @@ class Worker:
                 self.top[path] = version
             finally:
                 file.close()
-        self.closes += 1
         err = self.committing("rename", path, version, not self.delayed, rename)
         if err:
             with contextlib.suppress(OSError):
@@ -400,7 +397,7 @@ class Worker:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", help="JSON: name, incarnation, seed, closes, url, options, paths, ...")
+    parser.add_argument("plan", help="JSON: name, incarnation, seed, stop, url, options, paths, ...")
     plan = json.loads(parser.parse_args().plan)
     log = Log(plan["log"], plan["name"], plan["incarnation"])
     while True:  # it takes a request, and with a state directory whoever was killed must be gone
@@ -411,9 +408,9 @@ def main():
             log.whole("start", time.monotonic_ns(), error.errno)
     log.whole("start", time.monotonic_ns(), 0, loose=plan["loose"], delayed=plan["delayed"])
     worker = Worker(fs, log, random.Random(plan["seed"]), plan)
-    end = time.monotonic() + plan["seconds"]
-    while worker.closes < plan["closes"] and time.monotonic() < end:
-        worker.step()
+    while not os.path.exists(plan["stop"]):
+        for _ in range(20):
+            worker.step()
     worker.leave()
     with contextlib.suppress(OSError):
         fs.close(discard=not plan["state"])

@@ -56,7 +56,9 @@ absl::StatusOr<Precondition> WriteGuard::Prepare(const CallContext& call, absl::
     events_->OnEvent({EventKind::kUnconditional, std::string(key), absl::OkStatus(),
                       absl::StrCat(what, ": it is checked with a HEAD just before"), 0});
   }
-  return Precondition::None();
+  // The store object drops it, and compares again before it repeats the write.
+  const bool nothing = kind == WriteKind::kDelete && wanted.absent();
+  return wanted.unknown() || nothing ? Precondition::None() : Precondition::Is(wanted);
 }
 
 }  // namespace s3files

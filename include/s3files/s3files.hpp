@@ -366,7 +366,7 @@ struct conflict;
 
 // Decides a conflict: see s3f_conflict_fn for what it may call. An exception that leaves it ends the
 // program.
-using conflict_handler = std::function<conflict_decision(const conflict&)>;
+using conflict_handler = std::function<conflict_decision(conflict&)>;
 
 // What is called back.
 struct handlers {

@@ -80,7 +80,7 @@ ConflictDecision ConflictAdapter::Judge(const ConflictCase& conflict) {
     asked.result = &result;
     decision = callback_(user_, &asked);
     for (s3f_handle* handle : {&base, &mine, &theirs, &result}) {
-      if (handle->handle != nullptr) mount->fs->Drop(std::move(handle->handle));
+      mount->fs->CloseLent(std::move(handle->handle));
     }
   }
   absl::MutexLock lock(&mu_);

@@ -173,11 +173,13 @@ class FileSystem {
     uint32_t directories = 0;
   };
   absl::StatusOr<Diff> DiffOf(const CallContext& call, const Handle* at, absl::string_view path);
-  // What a judge may read and, of the last, write; to be dropped before it returns.
+  // What a judge may read and, of the last, write; to be closed before it returns. They do not count
+  // as open.
   struct ConflictHandles {
     std::unique_ptr<Handle> base, mine, theirs, result;  // the first and third may be null
   };
   ConflictHandles OpenConflict(const ConflictCase& conflict);
+  void CloseLent(std::unique_ptr<Handle> handle);
   absl::Status Discard(const CallContext& call, const Handle* at, absl::string_view path);
 
   // Who owns a lock that is asked for through the handle; `named` 0: the handle itself.
@@ -254,6 +256,7 @@ class FileSystem {
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
   std::unique_ptr<Handle> NewHandle(const InodePtr& like, std::shared_ptr<Content> content,
                                     const Stamp& stamp, uint32_t flags);
+  std::unique_ptr<Handle> Lend(std::unique_ptr<Handle> handle);
   absl::Status CommitSoon(const InodePtr& inode);
   void OnStaged(const CallContext& call, Handle& handle);
   void OnTruncated(const CallContext& call, Handle& handle);

@@ -64,17 +64,30 @@ FileSystem::ConflictHandles FileSystem::OpenConflict(const ConflictCase& conflic
   }
   const Stamp& now = conflict.their_info.stamp;
   if (conflict.base != nullptr) {
-    handles.base = NewHandle(conflict.inode, conflict.base, before, kOpenRead);
+    handles.base = Lend(NewHandle(conflict.inode, conflict.base, before, kOpenRead));
   }
-  handles.mine = NewHandle(conflict.inode, kOpenRead);
+  handles.mine = Lend(NewHandle(conflict.inode, kOpenRead));
   if (conflict.theirs != nullptr) {
-    handles.theirs = NewHandle(conflict.inode, conflict.theirs, now, kOpenRead);
+    handles.theirs = Lend(NewHandle(conflict.inode, conflict.theirs, now, kOpenRead));
     absl::MutexLock lock(&handles.theirs->inode->mu);
     handles.theirs->inode->attributes =
         AttributesOf(conflict.their_info, /*is_directory=*/false, options_.import.defaults);
   }
-  handles.result = NewHandle(conflict.inode, conflict.result, now, kOpenRead | kOpenWrite);
+  handles.result =
+      Lend(NewHandle(conflict.inode, conflict.result, now, kOpenRead | kOpenWrite));
   return handles;
+}
+
+// The file system can be closed while a judge thinks: that waits for it.
+std::unique_ptr<Handle> FileSystem::Lend(std::unique_ptr<Handle> handle) {
+  open_handles_.fetch_sub(1, std::memory_order_acq_rel);
+  return handle;
+}
+
+void FileSystem::CloseLent(std::unique_ptr<Handle> handle) {
+  if (handle == nullptr) return;
+  open_handles_.fetch_add(1, std::memory_order_acq_rel);
+  Release(*handle);
 }
 
 // Of another version of a file: it has attributes like those of `like`, and no name.

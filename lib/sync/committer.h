@@ -226,6 +226,8 @@ class Committer {
   absl::StatusOr<bool> SettleConflict(const CallContext& call, const InodePtr& inode,
                                       const WriteJob& job, const absl::Status& status,
                                       DeferredEvents& events);
+  absl::StatusOr<bool> OwnAndRetry(const CallContext& call, const InodePtr& inode,
+                                   DeferredEvents& events);
   absl::StatusOr<ConflictCase> CaseOf(const CallContext& call, const InodePtr& inode,
                                       const WriteJob& job, int error);
   absl::StatusOr<bool> AskJudge(const CallContext& call, const InodePtr& inode, const WriteJob& job,

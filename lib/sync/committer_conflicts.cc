@@ -30,6 +30,7 @@ absl::StatusOr<bool> Committer::SettleConflict(const CallContext& call, const In
                             status, events);
     }
     if (ErrnoOf(status) == ENOENT) return Fail(inode, status, events);
+    if (parts_.judge != nullptr) return OwnAndRetry(call, inode, events);
   }
   bool exclusive;
   {
@@ -39,6 +40,19 @@ absl::StatusOr<bool> Committer::SettleConflict(const CallContext& call, const In
   const int error = exclusive ? EEXIST : ESTALE;
   if (parts_.judge != nullptr) return AskJudge(call, inode, job, error, status, events);
   return ToLostAndFound(inode, job, error, kStoreWins, status, events);
+}
+
+// A judge takes its time, and others may replace what the copy rests on meanwhile.
+absl::StatusOr<bool> Committer::OwnAndRetry(const CallContext& call, const InodePtr& inode,
+                                            DeferredEvents& events) {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&inode->mu);
+    status = inode->content->Thaw();
+  }
+  if (status.ok()) status = OwnBorrowed(call, inode);
+  if (!status.ok()) return Fail(inode, status, events);
+  return true;
 }
 
 absl::StatusOr<ConflictCase> Committer::CaseOf(const CallContext& call, const InodePtr& inode,
@@ -118,16 +132,14 @@ absl::StatusOr<bool> Committer::CommitMine(const CallContext& call, const InodeP
     thawed = content->Thaw();
   }
   if (!thawed.ok()) return Fail(inode, thawed, events);
-  if (!content->borrowed()) {
-    const absl::Status whole = content->StageBase(call);
-    if (ErrnoOf(whole) == ESTALE || ErrnoOf(whole) == ENOENT) {
-      return ToLostAndFound(inode, job, conflict.error,
-                            "the store has another version, and what was not changed of the old "
-                            "one is gone",
-                            status, events);
-    }
-    if (!whole.ok()) return Fail(inode, whole, events);
+  const absl::Status whole = content->StageBase(call);
+  if (ErrnoOf(whole) == ESTALE || ErrnoOf(whole) == ENOENT) {
+    return ToLostAndFound(inode, job, conflict.error,
+                          "the store has another version, and what was not changed of the old one "
+                          "is gone",
+                          status, events);
   }
+  if (!whole.ok()) return Fail(inode, whole, events);
   {
     absl::MutexLock lock(&inode->mu);
     content->Adopt(conflict.theirs == nullptr ? nullptr : conflict.theirs->base());

@@ -248,7 +248,7 @@ TEST_F(ConflictTest, W12HandlesOfAConflict) {
     EXPECT_EQ(host_->Append(*handles.result, " and mine"), absl::OkStatus());
     EXPECT_EQ(host_->Read(*handles.result), "theirs and mine");
     for (auto* handle : {&handles.base, &handles.mine, &handles.theirs, &handles.result}) {
-      host_->fs().Drop(std::move(*handle));
+      host_->fs().CloseLent(std::move(*handle));
     }
     return ConflictDecision::kMerged;
   });
@@ -256,6 +256,37 @@ TEST_F(ConflictTest, W12HandlesOfAConflict) {
   EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
   EXPECT_EQ(bucket_.Get(kFile), "theirs and mine");
   EXPECT_EQ(host_->fs().Close(host_->call, false), absl::OkStatus()) << "no handle is left open";
+}
+
+// [W12] [W11] A copy that is yet to be made, whose target others have made meanwhile.
+TEST_F(ConflictTest, W12OfACopy) {
+  TestJudge judge(ConflictDecision::kMine);
+  bucket_.Put("source", "copied");
+  Host host(bucket_, Host::Options(), Clock::System(), &judge);
+  std::unique_ptr<Handle> source = host.Open("source");
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  ASSERT_EQ(host.fs().CopyRange(host.call, *source, 0, *handle, 0, 6).value(), 6u);
+  bucket_.Put(kFile, "theirs");
+  EXPECT_EQ(host.Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get(kFile), "copied");
+  EXPECT_EQ(judge.asked(), 1);
+}
+
+// [W12] The file system can be closed while it waits for a decision.
+TEST_F(ConflictTest, W12ClosingTheFileSystemAsks) {
+  TestJudge judge([&](const ConflictCase& conflict) {
+    FileSystem::ConflictHandles handles = host_->fs().OpenConflict(conflict);
+    for (auto* handle : {&handles.base, &handles.mine, &handles.theirs, &handles.result}) {
+      host_->fs().CloseLent(std::move(*handle));
+    }
+    return ConflictDecision::kMine;
+  });
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  Collide(&judge, options);
+  EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
+  EXPECT_EQ(host_->fs().Close(host_->call, false), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get(kFile), "mine");
 }
 
 // [W12] Commits that nobody waits for ask as well.

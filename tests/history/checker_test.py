@@ -175,6 +175,12 @@ class CheckerTest(unittest.TestCase):
         self.story.read("c", "a.1", 18, 19)
         self.expect("stale-open")
 
+    def test_renamed_over_within_the_time_of_another_chain(self):
+        self.story.read("a", "a.1", 12, 13)
+        self.story.put("b.1", None, 14, 15, how="rename")
+        self.story.read("c", "a.1", 18, 19)
+        self.expect("order")
+
     def test_absent_between_two_moments_of_one_version(self):
         self.story.absent("c", 14, 15)
         self.story.read("b", "a.1", 16, 17)

@@ -354,6 +354,8 @@ absl::StatusOr<Options> ParseOptions(
   }
   if (options.s3.region.empty()) options.s3.region = FirstSet({"AWS_REGION", "AWS_DEFAULT_REGION"});
   options.s3.retry.budget = absl::Nanoseconds(options.timeout_ns);
+  // A store that says nothing is not waited for any longer (to the second, as curl counts).
+  options.s3.stall_timeout = std::min(options.s3.stall_timeout, options.s3.retry.budget);
   return options;
 }
 

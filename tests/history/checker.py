@@ -279,12 +279,17 @@ class PathChecker:
                           *attempts[-1:], version.lost, version.seen)
 
     def replaced_before(self, version, time):
-        if any(child.write["t0"] < time for child in version.children):
-            return True
-        blind = (v.write for v in self.versions.values()
-                 if v.effective and v.base is None and v is not version)
+        """Also by one that nobody saw, as long as it was not refused."""
+        replacing = (v.write for v in self.versions.values()
+                     if v.base in (None, version.id) and v is not version and
+                     (v.effective or not self.refused(v)))
         return any(r["t0"] < time and (r["t1"] is None or r["t1"] > version.write["t0"])
-                   for r in [*self.removes, *blind])
+                   for r in [*self.removes, *replacing])
+
+    @staticmethod
+    def refused(version):
+        return version.lost is not None or version.write["err"] not in (0, None) or (
+            bool(version.attempts) and all(r["err"] in CONFLICT for r in version.attempts))
 
     def check_published(self):
         """Of a process that commits by close and commit alone, nothing is seen before."""

@@ -130,6 +130,18 @@ class CheckerTest(unittest.TestCase):
         self.expect()
         self.assertEqual(len(check(self.story.records).reborn), 2)
 
+    def test_nor_need_anybody_have_seen_the_faster_one(self):
+        self.story.put("b.1", "a.1", 12, 30, errno.ESTALE)
+        self.story.read("c", "b.1", 14, 15)
+        self.story.put("c.1", "b.1", 16, 17, errno.EIO)
+        self.expect()
+
+    def test_unless_it_was_refused(self):
+        self.story.put("b.1", "a.1", 12, 30, errno.ESTALE)
+        self.story.read("c", "b.1", 14, 15)
+        self.story.put("c.1", "b.1", 16, 17, errno.ESTALE)
+        self.expect("failed-visible")
+
     # Bad ones.
 
     def test_two_on_one_base(self):
@@ -174,6 +186,12 @@ class CheckerTest(unittest.TestCase):
         self.story.read("c", "b.1", 16, 17)
         self.story.read("c", "a.1", 18, 19)
         self.expect("stale-open")
+
+    def test_renamed_over_within_the_time_of_another_chain(self):
+        self.story.read("a", "a.1", 12, 13)
+        self.story.put("b.1", None, 14, 15, how="rename")
+        self.story.read("c", "a.1", 18, 19)
+        self.expect("order")
 
     def test_absent_between_two_moments_of_one_version(self):
         self.story.absent("c", 14, 15)

@@ -100,6 +100,21 @@ TEST_F(LostReply, OfEveryPutIsSettledByTheNextCommit) {
   EXPECT_EQ(ReadAll(Open(), "a"), "bytes");
 }
 
+// The option bounds one silent attempt, too, not only when the next may begin.
+TEST_F(LostReply, OfAStoreThatFallsSilentIsWaitedForAsLongAsTheTimeout) {
+  const file_system fs = Open({{"timeout", "1s"}});
+  server_->AddFault({.operation = "PutObject", .count = 1, .stall = true});
+  file out = fs.open("a", open_flags::write | open_flags::create);
+  out.pwrite("bytes", 5, 0);
+  const auto begin = std::chrono::steady_clock::now();
+  std::error_code code;
+  out.close(code);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  EXPECT_TRUE(code.value() == EIO || code.value() == ETIMEDOUT) << code.message();
+  fs.commit("a");
+  EXPECT_EQ(ReadAll(Open(), "a"), "bytes");
+}
+
 // A 200 whose body is an error: the operation had no effect.
 TEST_F(LostReply, AnErrorInA200IsAnErrorAndCommitSucceedsLater) {
   const std::string bytes = Pattern(20 * kMiB);

@@ -162,21 +162,23 @@ def show(steps, violations):
 
 
 def run_rounds(harness, arguments):
-    steps, bad = 0, 0
-    for i in range(arguments.rounds):
-        delay = harness.rng.choice(DELAYS)
-        done, violations = harness.round(delay)
-        steps += done
-        for violation in violations:
-            print(f"round {i}, commit_delay={delay}: {violation}", flush=True)
-        if violations and not arguments.planted:
-            show(harness.expected.steps, violations)
-        bad += bool(violations)
-        if bad and (arguments.keep or arguments.planted and bad >= 3):
-            arguments.rounds = i + 1
-            break
-        harness.begin_round(violations)
-    print(f"crash: {arguments.rounds} rounds, {steps} operations acknowledged, "
+    rounds, steps, bad = 0, 0, 0
+    try:
+        while rounds < arguments.rounds and not (bad and arguments.keep):
+            delay = harness.rng.choice(DELAYS)
+            done, violations = harness.round(delay)
+            for violation in violations:
+                print(f"round {rounds}, commit_delay={delay}: {violation}", flush=True)
+            if violations and not arguments.planted:
+                show(harness.expected.steps, violations)
+            rounds, steps, bad = rounds + 1, steps + done, bad + bool(violations)
+            if arguments.planted and bad == 3:
+                break
+            if not (bad and arguments.keep):
+                harness.begin_round(violations)
+    except KeyboardInterrupt:  # enough
+        pass
+    print(f"crash: {rounds} rounds, {steps} operations acknowledged, "
           f"{bad} rounds with violations", flush=True)
     return bad
 

@@ -37,12 +37,13 @@ absl::Status SystemError(const std::string& path, absl::string_view what) {
   return Error(error, absl::StrCat("state_dir: cannot ", what, " ", path, ": ", strerror(error)));
 }
 
-// It is there after a loss of power, too.
+// It is there after a loss of power, too, even if who made it was killed before that was so.
 absl::Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0) {
-    return errno == EEXIST ? absl::OkStatus() : SystemError(path, "make");
-  }
+  const bool made = mkdir(path.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) return SystemError(path, "make");
   const int above = open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // Made by somebody else, who may list what we may not.
+  if (above < 0 && errno == EACCES && !made) return absl::OkStatus();
   const bool synced = above >= 0 && fsync(above) == 0;
   if (above >= 0) close(above);
   return synced ? absl::OkStatus() : SystemError(path, "sync the directory of");

@@ -34,7 +34,7 @@ import s3files
 import points
 import power
 import writer
-from expectations import Expected, check, follow, read_all
+from expectations import MOVING, Expected, check, follow, read_all
 
 HERE = pathlib.Path(__file__).parent
 DELAYS = ["0s", "50ms", "never"]
@@ -72,27 +72,40 @@ class Harness:
             env=os.environ | environment)
 
     def round(self, delay):
-        if self.power and self.rng.random() < 0.15:  # all is committed: a state directory of its own
+        environment = {}
+        fresh = self.power and self.rng.random() < 0.15
+        if fresh:  # all is committed: a state directory of its own
             shutil.rmtree(self.state, ignore_errors=True)
+        if self.power and self.rng.random() < (0.5 if fresh else 0.1):  # killed while it opens that
+            environment = {"S3FILES_SHIM_KILL_AT": str(self.rng.randrange(1, 30))}
         disk = self.disk() if self.power else None
-        output = self.write_until_killed(delay)
+        output = self.write_until_killed(delay, str(self.rng.getrandbits(32)), environment)
         steps = follow(output, self.expected, delay)
-        violations = self.lose_power(disk, delay) if self.power else []
+        violations = power.replay(disk, self.log) if self.power else []
+        if self.rng.random() < (0.7 if environment else 0.3) and self.expected.under_way not in MOVING:
+            violations += self.go_on(disk)
+        if self.power:
+            violations += self.lose_power(disk)
         try:
             return steps, violations + self.check()
         except OSError as error:
             return steps, violations + [f"it cannot be opened: {error}"]
 
-    def write_until_killed(self, delay):
+    def go_on(self, disk):
+        """Another process opens what the first has left to the kernel, and is killed, too."""
+        delay = self.rng.choice(DELAYS)
+        output = self.write_until_killed(delay, f"again-{self.rng.getrandbits(32)}", {})
+        follow(output, self.expected, delay)
+        return power.replay(disk, self.log) if self.power else []
+
+    def write_until_killed(self, delay, what, environment):
         """How long it lives is what the round tries; what it has said is read when it is dead."""
         rng = self.rng
         life = rng.uniform(0.001, 0.9 if rng.random() < 0.1 else 0.25)
-        process = self.start(delay, str(rng.getrandbits(32)))
-        if not self.power or rng.random() < 0.9:
-            first = process.stdout.readline()
-            assert b"ready" in first, f"the writer did not begin: {first}"
-        else:
-            life += 0.1  # in the midst of its start
+        process = self.start(delay, what, **environment)
+        first = process.stdout.readline()
+        if b"ready" not in first and not environment:
+            self.expected.wrong.append(f"a writer did not begin: {first}")
         os.set_blocking(process.stdout.fileno(), False)
         output, end = b"", time.monotonic() + life
         while time.monotonic() < end:
@@ -107,8 +120,8 @@ class Harness:
     def disk(self):
         return power.Disk(self.state, self.planted)
 
-    def lose_power(self, disk, delay):
-        violations = power.replay(disk, self.log)
+    def lose_power(self, disk):
+        violations = []
         disk.lose_power(self.rng)
         if self.rng.random() < 0.3:  # and again, while it is opened
             disk = self.disk()
@@ -149,21 +162,23 @@ def show(steps, violations):
 
 
 def run_rounds(harness, arguments):
-    steps, bad = 0, 0
-    for i in range(arguments.rounds):
-        delay = harness.rng.choice(DELAYS)
-        done, violations = harness.round(delay)
-        steps += done
-        for violation in violations:
-            print(f"round {i}, commit_delay={delay}: {violation}", flush=True)
-        if violations and not arguments.planted:
-            show(harness.expected.steps, violations)
-        bad += bool(violations)
-        if bad and (arguments.keep or arguments.planted and bad >= 3):
-            arguments.rounds = i + 1
-            break
-        harness.begin_round(violations)
-    print(f"crash: {arguments.rounds} rounds, {steps} operations acknowledged, "
+    rounds, steps, bad = 0, 0, 0
+    try:
+        while rounds < arguments.rounds and not (bad and arguments.keep):
+            delay = harness.rng.choice(DELAYS)
+            done, violations = harness.round(delay)
+            for violation in violations:
+                print(f"round {rounds}, commit_delay={delay}: {violation}", flush=True)
+            if violations and not arguments.planted:
+                show(harness.expected.steps, violations)
+            rounds, steps, bad = rounds + 1, steps + done, bad + bool(violations)
+            if arguments.planted and bad == 3:
+                break
+            if not (bad and arguments.keep):
+                harness.begin_round(violations)
+    except KeyboardInterrupt:  # enough
+        pass
+    print(f"crash: {rounds} rounds, {steps} operations acknowledged, "
           f"{bad} rounds with violations", flush=True)
     return bad
 
@@ -181,7 +196,7 @@ def arguments_of():
                              "synced: success is that violations are found")
     parser.add_argument("--points", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="of the points each K-th")
-    parser.add_argument("--only", help="files or store")
+    parser.add_argument("--only", choices=["files", "twice", "store"])
     parser.add_argument("--uploads", action="store_true",
                         help="multipart uploads that are left behind are violations")
     parser.add_argument("--shim", default=os.environ.get("S3FILES_CRASH_SHIM"))

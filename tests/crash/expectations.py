@@ -1,4 +1,5 @@
 """What must be there after a crash: derived from what the writer said, and from SEMANTICS.md ([D4])."""
+import base64
 import hashlib
 import json
 import os
@@ -54,6 +55,18 @@ class Expected:
         self.opened.add(step["path"])
         if self.now(step["path"]) is None:
             self.states[step["path"]].append(b"")
+
+    def _saw_all(self, step, done, delay, answer):
+        """Another process has opened what a killed one had left: from that on it goes on."""
+        if not done:
+            return
+        found = {name: data if data is None else base64.b64decode(data)
+                 for name, data in json.loads(answer).items()}
+        self.wrong += self.violations(found, dict.fromkeys(self.names))
+        for name in self.names:
+            self.states[name].append(found[name])
+            self.modes[name] = [None]
+        self.opened, self.closed, self.moving = set(), {}, []
 
     def _write(self, step, done, delay, answer):
         data = bytearray(self.now(step["path"]))
@@ -158,7 +171,7 @@ class Expected:
         self.modes[to] = self.modes[path] = [None]
 
     def violations(self, found, modes):
-        result = self.wrong + [self.violation(name, found[name]) for name in self.names]
+        result = [self.violation(name, found[name]) for name in self.names]
         for path, to, states in self.moving:
             if found[path] not in states and found[to] not in states:
                 result.append(f"{path}: neither there nor at {to}, where it was being moved")
@@ -167,6 +180,10 @@ class Expected:
             if modes[name] is not None and None not in allowed and modes[name] not in allowed:
                 result.append(f"{name}: mode {modes[name]:o}, not {[oct(m) for m in allowed]}")
         return [v for v in result if v]
+
+    def take_wrong(self):
+        wrong, self.wrong = self.wrong, []
+        return wrong
 
     def violation(self, path, found):
         states = self.states[path]
@@ -248,7 +265,7 @@ def check(expected, with_state, without, state):
     all is committed, and must be the same as one opened by `without` has it. Returns violations."""
     names, moving = expected.names, expected.under_way in MOVING
     with with_state() as fs:
-        violations = expected.violations(*read_all(fs, names))
+        violations = expected.take_wrong() + expected.violations(*read_all(fs, names))
         try:
             fs.commit("")
         except OSError as error:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -75,7 +76,15 @@ def names(w):
     w.rename("a", "b")  # in the place of a committed one
 
 
-SCENARIOS = {"everything": everything}
+def synced(w):
+    w.file("a")
+    w.write("a", 0, 5000, 1)
+    w.fsync("a")
+    w.write("d/x", 0, 100, 2)
+    w.fsync("d/x")
+
+
+SCENARIOS = {"everything": everything, "synced": synced}
 
 
 # ---- The points.
@@ -98,11 +107,16 @@ class Run:
     def open(self, **options):
         return s3files.FileSystem(self.url, **self.options, **options)
 
-    def start(self, environment):
+    def start(self, environment, what="everything"):
         options = {"url": self.url, "state_dir": str(self.state), "commit_delay": self.delay}
         return subprocess.Popen(
-            [sys.executable, HERE / "writer.py", json.dumps(options | self.options), "everything"],
+            [sys.executable, HERE / "writer.py", json.dumps(options | self.options), what],
             stdout=subprocess.PIPE, env=os.environ | environment)
+
+    def start_shimmed(self, shim, point, what="everything"):
+        self.log.unlink(missing_ok=True)
+        return self.start({"LD_PRELOAD": shim, "S3FILES_SHIM_DIR": str(self.state),
+                           "S3FILES_SHIM_LOG": str(self.log), "S3FILES_SHIM_KILL_AT": str(point)}, what)
 
     def check(self, output):
         follow(output.decode(), self.expected, self.delay)
@@ -112,6 +126,11 @@ class Run:
                          self.open, self.state)
         except OSError as error:
             return [f"it cannot be opened: {error}"]
+
+
+def ended_by_itself(process):
+    assert process.returncode in (0, -signal.SIGKILL), "the writer has failed"
+    return process.returncode == 0
 
 
 class Files:
@@ -127,15 +146,38 @@ class Files:
         run = Run(self.directory, self.delay, f"file://{self.directory}/bucket",
                   PARTS | {"fsync": "off"})
         disk = power.Disk(run.state)
-        process = run.start({"LD_PRELOAD": self.arguments.shim, "S3FILES_SHIM_DIR": str(run.state),
-                             "S3FILES_SHIM_LOG": str(run.log), "S3FILES_SHIM_KILL_AT": str(point)})
+        process = run.start_shimmed(self.arguments.shim, point)
         output = process.communicate()[0]
-        if process.returncode == 0:
+        if ended_by_itself(process):
             return None
         violations = []
         if self.arguments.power:
             violations = power.replay(disk, run.log)
             disk.lose_power(self.rng)
+        return violations + run.check(output), [], run.expected
+
+    def close(self):
+        pass
+
+
+class Twice:
+    """One process is killed, the next one syncs, and what is left is what was durable by then: it may not
+    rely on what the first one has not synced."""
+
+    def __init__(self, directory, arguments):
+        self.directory, self.shim = directory, arguments.shim
+        self.name = "files, two processes, power"
+
+    def kill_at(self, point):
+        run = Run(self.directory, "never", f"file://{self.directory}/bucket", {"fsync": "off"})
+        disk, violations = power.Disk(run.state), []
+        for at in (point, 0):
+            process = run.start_shimmed(self.shim, at, "synced")
+            output = process.communicate()[0]
+            if ended_by_itself(process) and at:
+                return None
+            violations += power.replay(disk, run.log)
+        disk.lose_power(random.Random(0), keep=0)
         return violations + run.check(output), [], run.expected
 
     def close(self):
@@ -171,8 +213,7 @@ class Requests:
         process.kill()
         output = process.communicate()[0]
         self.ask("DELETE", "faults")
-        if ended:
-            assert process.returncode == 0, output[-1000:]
+        if ended and ended_by_itself(process):
             return None
         return run.check(output), self.uploads(prefix), run.expected
 
@@ -213,9 +254,11 @@ def try_all(points, arguments):
 
 def run(directory, arguments):
     bad = 0
+    if arguments.only in (None, "twice"):
+        bad += try_all(Twice(directory, arguments), arguments)
     for delay in DELAYS:
-        if arguments.only != "store":
+        if arguments.only in (None, "files"):
             bad += try_all(Files(directory, delay, arguments), arguments)
-        for after in (False, True) if arguments.only != "files" else ():
+        for after in (False, True) if arguments.only in (None, "store") else ():
             bad += try_all(Requests(directory, delay, arguments, after), arguments)
     return bad

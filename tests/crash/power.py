@@ -236,9 +236,9 @@ class Disk:
                   if there.get(p) != here.get(p) and not p.endswith("-shm")]
         return result if len(result) > 1 else []
 
-    def lose_power(self, rng):
-        """Replaces what is there by what may be there then. Returns how much was kept of the rest."""
-        keep = rng.choice([0, 0.1, 0.5, 0.5, 0.9, 1])
+    def lose_power(self, rng, keep=None):
+        """Replaces what is there by what may be there then; keep=0: by what is durable."""
+        keep = rng.choice([0, 0.1, 0.5, 0.5, 0.9, 1]) if keep is None else keep
         names = self.names(rng, keep)
         shutil.rmtree(self.root, ignore_errors=True)
         for path, node in sorted(names.items()):
@@ -252,12 +252,12 @@ class Disk:
                 continue
             fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(fd, "wb") as file:
-                file.write(node.image(rng, rng.choice([keep, 0, 1])))
-        return keep
+                file.write(node.image(rng, rng.choice([keep, 0, 1]) if keep else 0))
 
 
 def replay(disk, log):
-    """Returns complaints: what the shim cannot have recorded rightly."""
+    """Of one process. Returns complaints: what the shim cannot have recorded rightly."""
+    disk.open, disk.syncing = {}, {}
     for record in read_log(log):
         disk.apply(record)
     result = [f"the shim has no model of {what}" for what in disk.unknown]

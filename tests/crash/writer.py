@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The process that is killed: says on stdout what it does, a line before and after each operation.
 
-    writer.py OPTIONS WHAT   WHAT: a seed, "open" or a scenario; OPTIONS: JSON with "url", "delay" and
-                             the library's
+    writer.py OPTIONS WHAT   WHAT: a seed, "again-" and a seed, "open" or a scenario; OPTIONS: JSON with
+                             "url" and the library's
 """
+import base64
 import json
 import os
 import random
@@ -12,7 +13,8 @@ import time
 
 import s3files
 
-from expectations import digest, pattern, read
+import points
+from expectations import digest, pattern, read, read_all
 
 NAMES = ["a", "b", "c", "d/x", "d/y"]
 LARGEST = 300_000  # several blocks
@@ -145,6 +147,12 @@ class Writer:
         do({"op": "chmod", "path": path, "mode": mode}, lambda: self.fs.chmod(path, mode))
 
 
+def saw_all(fs):
+    found = read_all(fs, NAMES)[0]
+    return json.dumps({name: None if data is None else base64.b64encode(data).decode()
+                       for name, data in found.items()})
+
+
 def main():
     options, what = json.loads(sys.argv[1]), sys.argv[2]
     delay = options["commit_delay"]
@@ -152,14 +160,21 @@ def main():
     say({"ready": True})
     if what == "open":
         fs.close()
-    elif what.isdigit():
-        writer = Writer(fs, random.Random(int(what)), discards=delay == "never")
+    elif what not in points.SCENARIOS:
+        again = what.startswith("again-")
+        if again:
+            do({"op": "saw_all"}, lambda: saw_all(fs))
+        # What the store has is known only to one who has begun with all committed.
+        discards = delay == "never" and not again
+        writer = Writer(fs, random.Random(int(what.removeprefix("again-"))), discards)
         while True:
             writer.step()
     else:
-        import points
-        points.SCENARIOS[what](Writer(fs, None, discards=True))
-        do({"op": "close_all"}, fs.close)
+        writer = Writer(fs, None, discards=True)  # to the end: files that it drops are abandoned
+        points.SCENARIOS[what](writer)
+        if what != "synced":
+            do({"op": "close_all"}, fs.close)
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ TEST_F(RecoveryMovesTest, D4ARenameThatWasTakenBackOrOnIsKnown) {
   Durable(*host, "b/f", "two");
   ASSERT_EQ(host->Rename("a", "a2"), absl::OkStatus());
   ASSERT_EQ(host->Rename("b", "b2"), absl::OkStatus());
+  Durable(*host, "b2/f", "three").reset();  // recorded under a name that it loses
+  Durable(*host, "a2/g", "new").reset();
   ASSERT_EQ(host->Rename("a2", "a"), absl::OkStatus());
   ASSERT_EQ(host->Rename("b2", "b3"), absl::OkStatus());
   SaveState();
@@ -92,9 +94,10 @@ TEST_F(RecoveryMovesTest, D4ARenameThatWasTakenBackOrOnIsKnown) {
   host = NewHost();
   EXPECT_EQ(host->List("/"), (Keys{"a", "b3"}));
   EXPECT_EQ(host->ReadFile("a/f"), "one");
-  EXPECT_EQ(host->ReadFile("b3/f"), "two");
+  EXPECT_EQ(host->ReadFile("a/g"), "new");
+  EXPECT_EQ(host->ReadFile("b3/f"), "three");
   EXPECT_EQ(host->Commit("/"), absl::OkStatus());
-  EXPECT_EQ(Contents(), (Keys{"a/f=one", "b3/f=two"}));
+  EXPECT_EQ(Contents(), (Keys{"a/f=one", "a/g=new", "b3/f=three"}));
   host->Vanish();
   ExpectNoRow();
 }

@@ -2,6 +2,7 @@
 #ifndef S3FILES_TESTS_FS_RECOVERY_H_
 #define S3FILES_TESTS_FS_RECOVERY_H_
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/fs/host.h"
 
@@ -41,8 +43,14 @@ class RecoveryTest : public testing::Test {
   // What the next host finds is the directory as it was when SaveState was last called, as if the
   // process had died then.
   void SaveState() {
-    std::filesystem::remove_all(Saved());
-    std::filesystem::copy(dir_, Saved(), std::filesystem::copy_options::recursive);
+    // Of one moment: the journal may be at work.
+    std::error_code error;
+    std::string before;
+    do {
+      before = Fingerprint();
+      std::filesystem::remove_all(Saved());
+      std::filesystem::copy(dir_, Saved(), std::filesystem::copy_options::recursive, error);
+    } while (error || before != Fingerprint());
   }
   void RestoreState() {
     std::filesystem::remove_all(dir_);
@@ -54,6 +62,19 @@ class RecoveryTest : public testing::Test {
   }
 
   std::string Saved() const { return dir_ + "-saved"; }
+  // Another where a file was made, written or removed meanwhile.
+  std::string Fingerprint() const {
+    std::string print;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator it(dir_, error), end; it != end && !error;
+         it.increment(error)) {
+      struct stat found;
+      if (stat(it->path().c_str(), &found) != 0) continue;
+      absl::StrAppend(&print, it->path().string(), " ", found.st_size, " ", found.st_mtim.tv_sec,
+                      ".", found.st_mtim.tv_nsec, "\n");
+    }
+    return print;
+  }
 
   Bucket bucket_;
   std::string dir_;

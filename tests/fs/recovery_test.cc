@@ -310,7 +310,7 @@ TEST_F(RecoveryTest, D4BytesThatAreGoneAreSaidToBe) {
 TEST_F(RecoveryTest, D5BarriersSurvive) {
   std::unique_ptr<Host> host = NewHost();
   for (const char* path : {"z", "y", "x"}) {
-    Durable(*host, path, "bytes");
+    EXPECT_EQ(host->Close(Durable(*host, path, "bytes")), absl::OkStatus());
     host->fs().Barrier();
   }
   host->Vanish();
@@ -325,15 +325,16 @@ TEST_F(RecoveryTest, D5BarriersSurvive) {
 TEST_F(RecoveryTest, W12AMergeSurvives) {
   class Merge final : public ConflictJudge {
     ConflictDecision Judge(const ConflictCase& conflict) override {
-      EXPECT_EQ(conflict.result->Write(0, "merged"), absl::OkStatus());
+      EXPECT_EQ(conflict.result->Write(0, std::string("merged")), absl::OkStatus());
       return ConflictDecision::kMerged;
     }
   } judge;
   Host before(bucket_, dir_, options_, &judge);
-  Durable(before, "f", "mine");
+  std::unique_ptr<Handle> handle = Durable(before, "f", "mine");
   bucket_.Put("f", "theirs");
   before.store().Fail(Op::kPut, Error(EIO, "no"), FaultyStore::kBefore, 2);
   EXPECT_EQ(ErrnoOf(before.Commit("f")), EIO);
+  EXPECT_EQ(before.Close(std::move(handle)), absl::OkStatus());
   EXPECT_EQ(before.fs().Close(before.call, false), absl::OkStatus());
   before.Vanish();
   std::unique_ptr<Host> host = NewHost();

@@ -15,7 +15,7 @@ operation on names that was under way: that one says nothing yet.
           before the second, ... and likewise before and after each request to a store (points.py)
 
     crash.py [--power] [--rounds N] [--seed S] [--keep]
-    crash.py --points [--every K] [--uploads] [--only NAME]
+    crash.py --points [--every K] [--only NAME]
 """
 import argparse
 import json
@@ -197,8 +197,6 @@ def arguments_of():
     parser.add_argument("--points", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="of the points each K-th")
     parser.add_argument("--only", choices=["files", "twice", "store"])
-    parser.add_argument("--uploads", action="store_true",
-                        help="multipart uploads that are left behind are violations")
     parser.add_argument("--shim", default=os.environ.get("S3FILES_CRASH_SHIM"))
     parser.add_argument("--server", default=os.environ.get("S3FILES_SERVER"))
     return parser.parse_args()

@@ -284,6 +284,11 @@ def check(expected, with_state, without, state):
     for name in names:
         if stored[name] != found[name] or stored_modes[name] != modes[name]:
             violations.append(f"{name}: the bucket has something else than the file system")
+    if expected.under_way == "rename_directory":  # it goes on where the process died
+        step = expected.steps[-1]
+        violations += [f"{name}: doubled by the rename of its directory" for name in names
+                       if name.startswith(step["path"] + "/") and stored[name] is not None
+                       and stored[step["to"] + name[len(step["path"]):]] is not None]
     if there - set(names):
         violations.append(f"in the bucket without being made: {sorted(there - set(names))}")
     strangers = os.listdir(state / "staged")

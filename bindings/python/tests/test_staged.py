@@ -79,8 +79,9 @@ def test_an_exception_in_a_callback_leaves_the_file_staged(staging, other, capsy
 def test_mine_as_an_option(staging, other):
     fs = staging(conflict="mine")
     collide(fs, other)
-    assert fs.commit("f").etag == other.stat("f").etag
+    done = fs.commit("f")
     assert read(other, "f") == "mine"
+    assert done.etag == other.stat("f").etag
 
 
 def test_what_a_commit_would_send_and_what_it_did(staging, other):

@@ -153,13 +153,14 @@ typedef void (*s3f_event_fn)(void* user, const s3f_event* event);
 
 /* What becomes of a staged file whose object is not the one that the change was made on. */
 enum {
-  S3F_CONFLICT_STORE = 0,  /* the store's version wins, `mine` goes to lost+found [W3] */
-  S3F_CONFLICT_MINE = 1,   /* `mine` replaces `theirs`, under the condition that it is still that.
+  S3F_CONFLICT_STORE = 0, /* the store's version wins, `mine` goes to lost+found [W3] */
+  S3F_CONFLICT_MINE = 1,  /* `mine` replaces `theirs`, under the condition that it is still that.
                               As STORE where bytes of `base` that show in `mine` are gone */
-  S3F_CONFLICT_MERGED = 2, /* what was written to `result` replaces it, likewise. Handles of the file stay
+  S3F_CONFLICT_MERGED =
+      2, /* what was written to `result` replaces it, likewise. Handles of the file stay
                               with `mine` and become read-only, as when others replace a file */
-  S3F_CONFLICT_DROP = 3,   /* `mine` is dropped: the application has kept of it what it wants */
-  S3F_CONFLICT_FAIL = 4    /* it stays staged, and the commit fails with -ESTALE */
+  S3F_CONFLICT_DROP = 3, /* `mine` is dropped: the application has kept of it what it wants */
+  S3F_CONFLICT_FAIL = 4  /* it stays staged, and the commit fails with -ESTALE */
 };
 
 /* Valid, with its handles, during the callback only; they are closed then. */
@@ -246,7 +247,7 @@ typedef struct s3f_fs_config {
  *   connections         [64]    most connections, 1..1,024
  *
  * With a state_dir that has staged changes they are staged again: -EBUSY: another file system has the
- * directory, -EIO: it is damaged; the message names who, or what.
+ * directory, -EIO: it is damaged (see s3f_rescue_open); the message names who, or what.
  * -EINVAL: malformed URL, unknown option (the message names the nearest), value out of range.
  * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
  * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
@@ -583,7 +584,8 @@ typedef struct s3f_status_info {
 
 /* s3f_commit flags */
 enum {
-  S3F_COMMIT_NO_WAIT = 1u << 0 /* return at once: it is done in the background, and tried again as with
+  S3F_COMMIT_NO_WAIT =
+      1u << 0 /* return at once: it is done in the background, and tried again as with
                                   a commit_delay. An event says how it went, s3f_status, and the next
                                   s3f_fsync, s3f_close or s3f_commit of the file */
 };
@@ -627,7 +629,7 @@ typedef struct s3f_diff_info {
   uint64_t head, put, copy, create_upload, upload_part, copy_part, complete_upload;
   uint64_t bytes_out;    /* request bodies */
   uint64_t bytes_copied; /* by the store itself */
-  uint64_t bytes_in;     /* that must be read from the store first, at most: what is resident is not */
+  uint64_t bytes_in; /* that must be read from the store first, at most: what is resident is not */
 } s3f_diff_info;
 
 S3F_API int s3f_diff(s3f_diff_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
@@ -649,6 +651,64 @@ S3F_API int s3f_status(s3f_status_info* out, s3f_fs* fs, s3f_handle* at, const c
  * at the end. Changes made meanwhile may or may not be seen. */
 S3F_API int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs,
                             const s3f_call* call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Rescue: what a state_dir holds, read without its store, its credentials or the application     */
+
+typedef struct s3f_rescue s3f_rescue;
+/* s3f_rescue_entry.kind */
+enum {
+  S3F_RESCUE_STAGED = 1,
+  S3F_RESCUE_CONFLICT = 2, /* was in lost+found; `original` is the path it had */
+  S3F_RESCUE_DAMAGED = 3,  /* what the journal has cannot be read; `message` says where */
+  S3F_RESCUE_STRANGER = 4, /* a file of bytes that nothing readable names; `path` is its name */
+  S3F_RESCUE_RENAME = 5 /* of the directory `original`, to `path`; the store has not followed yet */
+};
+
+typedef struct s3f_rescue_info {
+  uint32_t struct_size;
+  uint32_t whole;     /* 1: nothing is damaged or missing; strangers are then what nobody synced */
+  char url[1280];     /* whose changes these are; "" = cannot be told */
+  char endpoint[256]; /* of s3://; "" = AWS */
+  char message[768];  /* what is damaged of the journal itself; "" = nothing */
+} s3f_rescue_info;
+
+typedef struct s3f_rescue_entry {
+  uint32_t struct_size;
+  uint32_t kind;  /* S3F_RESCUE_* */
+  uint32_t whole; /* 1: all staged bytes are here; 0: `message` says what is missing */
+  uint32_t type, mode, uid, gid;
+  uint32_t commits; /* that were sent and may have taken effect; `commit_id` is the last one's */
+  uint64_t row;     /* number in the journal */
+  uint64_t size, staged_bytes;
+  int64_t mtime_ns;               /* since the epoch */
+  char etag[96], version_id[128]; /* what the change was made on; "" = a new file, or unknown */
+  char commit_id[64];
+  char path[1280], original[1280]; /* from the root, without a leading '/' */
+  char message[768];
+} s3f_rescue_entry;
+
+/* Opens the state directory `state_dir` and changes nothing in it, however damaged it is: the journal is
+ * read from a copy in $TMPDIR. `info` may be NULL. -EBUSY: a file system has the directory (the message
+ * names it); none can open it meanwhile. -ENOENT: there is no such directory, or nothing in it. */
+S3F_API int s3f_rescue_open(s3f_rescue** out, s3f_rescue_info* info, const char* state_dir,
+                            const s3f_call* call);
+/* Goes to the next entry, by row, strangers last: 1, or 0 at the end. */
+S3F_API int s3f_rescue_next(s3f_rescue_entry* out, s3f_rescue* rescue, const s3f_call* call);
+
+/* Where the bytes of the current entry are: HERE (staged, or zeros), IN_STORE (in the version that the
+ * change was made on), or LOST (staged, and gone). Each byte below its size is in one range. */
+enum { S3F_RESCUE_HERE = 1, S3F_RESCUE_IN_STORE = 2, S3F_RESCUE_LOST = 3 };
+typedef struct s3f_rescue_range {
+  uint64_t offset, size, where;
+} s3f_rescue_range;
+/* The ranges from `offset` on, in order; returns how many of at most `capacity`, 0 at the end. */
+S3F_API int64_t s3f_rescue_ranges(s3f_rescue_range* out, size_t capacity, uint64_t offset,
+                                  s3f_rescue* rescue, const s3f_call* call);
+/* As s3f_pread, of bytes that are here: less at the first that is not. -ENODATA: that one is at `offset`. */
+S3F_API int64_t s3f_rescue_read(void* buf, size_t size, uint64_t offset, s3f_rescue* rescue,
+                                const s3f_call* call);
+S3F_API void s3f_rescue_close(s3f_rescue* rescue); /* NULL is ignored */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Directories and names                                                                          */

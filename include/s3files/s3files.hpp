@@ -1036,6 +1036,59 @@ class file_system {
 };
 
 // ------------------------------------------------------------------------------------------------
+// Rescue
+
+// What a state_dir holds, read without its store and without changing it; the members of entries are
+// explained in s3files.h. Movable; no file system can open the directory while this lives.
+//   for (s3files::rescue state("dir"); state.next();) std::cout << state.entry().path;
+class rescue {
+ public:
+  // ENOENT: no such directory. EBUSY: a file system has it. Where this reports a failure, it makes one
+  // that is not open.
+  explicit rescue(const std::string& state_dir, const call& how = {}) {
+    s3f_rescue* opened = nullptr;
+    how.finish(s3f_rescue_open(&opened, &info_, state_dir.c_str(), how.native()));
+    raw_.reset(opened);
+  }
+  explicit operator bool() const noexcept { return raw_ != nullptr; }
+
+  const s3f_rescue_info& info() const noexcept { return info_; }
+  // Goes to the next entry; false at the end.
+  bool next(const call& how = {}) {
+    return how.finish(s3f_rescue_next(&entry_, raw_.get(), how.native())) == 1;
+  }
+  const s3f_rescue_entry& entry() const noexcept { return entry_; }
+
+  // Where each byte of the entry is: staged here, in the store, or lost.
+  std::vector<s3f_rescue_range> ranges(const call& how = {}) const {
+    std::vector<s3f_rescue_range> all(64);
+    for (std::size_t used = 0; true; all.resize(2 * used)) {
+      const std::uint64_t from = used == 0 ? 0 : all[used - 1].offset + all[used - 1].size;
+      used += static_cast<std::size_t>(how.finish(
+          s3f_rescue_ranges(all.data() + used, all.size() - used, from, raw_.get(), how.native())));
+      if (used < all.size()) {
+        all.resize(used);
+        return all;
+      }
+    }
+  }
+  // Less than `size` at the end and at the first byte that is not here. ENODATA: that is at `offset`.
+  std::size_t read(void* buffer, std::size_t size, std::uint64_t offset,
+                   const call& how = {}) const {
+    return static_cast<std::size_t>(
+        how.finish(s3f_rescue_read(buffer, size, offset, raw_.get(), how.native())));
+  }
+
+ private:
+  struct closer {
+    void operator()(s3f_rescue* raw) const noexcept { s3f_rescue_close(raw); }
+  };
+  std::unique_ptr<s3f_rescue, closer> raw_;
+  s3f_rescue_info info_ = S3F_INIT(s3f_rescue_info);
+  s3f_rescue_entry entry_ = S3F_INIT(s3f_rescue_entry);
+};
+
+// ------------------------------------------------------------------------------------------------
 // Streams
 
 // A buffered, seekable stream buffer over a file. Its failures are thrown as s3files::error, which

@@ -1,4 +1,4 @@
-// What is staged, on disk (the one user of SQLite). A change is in it once Wait has returned.
+// What is staged, on disk. A change is in it once Wait has returned.
 #ifndef S3FILES_LIB_JOURNAL_JOURNAL_H_
 #define S3FILES_LIB_JOURNAL_JOURNAL_H_
 
@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/call_context.h"
 #include "lib/content/overlay_file.h"
+#include "lib/journal/journal_database.h"
 #include "lib/journal/move_row.h"
 #include "lib/journal/staged_row.h"
 #include "lib/journal/state_dir.h"
@@ -89,9 +90,8 @@ class Journal {
     std::vector<std::shared_ptr<const OverlayFile>> files;
   };
   using Batch = absl::btree_map<uint64_t, Change>;
-  class Database;
 
-  Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<Database> database);
+  Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<JournalDatabase> database);
   absl::Status Load();
   bool LoadRow(uint64_t id, absl::string_view bytes);
   absl::Status CheckUrl(const std::string& url);
@@ -104,7 +104,7 @@ class Journal {
   void RemoveFiles(const Batch& batch, const std::vector<std::string>& superseded);
 
   const std::unique_ptr<StateDir> state_dir_;
-  const std::unique_ptr<Database> database_;
+  const std::unique_ptr<JournalDatabase> database_;
   Recovered recovered_;
   std::atomic<uint64_t> next_id_{1};
   std::map<uint64_t, std::vector<std::string>> names_;  // of each row's files; the thread's own

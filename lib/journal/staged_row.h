@@ -25,8 +25,8 @@ struct StagedRow {
   bool exclusive = false;
   bool removing = false;
   uint64_t epoch = 0;  // barriers before it was staged
-  Stamp committed;  // what the change was made on
-  struct BaseOf {   // the same, as bytes; the version is committed's
+  Stamp committed;     // what the change was made on
+  struct BaseOf {      // the same, as bytes; the version is committed's
     std::string key;
     uint64_t size = 0;
   };

@@ -32,7 +32,7 @@ LAYERS = {
 VENDORS = {
     "curl/": "lib/http/curl_transport.cc",
     "openssl/": "lib/base/hash.cc",
-    "sqlite3.h": "lib/journal/journal.cc",
+    "sqlite3.h": "lib/journal/journal_database.cc",
     "tinyxml2.h": "lib/s3/xml.cc",
 }
 # Where exceptions of the standard library end: std::thread's refusal, and the edge of the C ABI.

@@ -147,8 +147,9 @@ typedef struct s3f_event {
 } s3f_event;
 
 /* Runs on the thread that caused the event, with no lock held. It may call anything but
- * s3f_fs_close of its own file system, and must not throw or longjmp. From PROGRESS, calls that wait for
- * the commit of that file (commit, rename, unlink, setattr of its path) return -EDEADLK. */
+ * s3f_fs_close of its own file system, and must not throw or longjmp. From PROGRESS and UNCONDITIONAL, which
+ * come in the midst of a commit, it cannot wait: calls on the same file system are -EDEADLK from PROGRESS, and
+ * from UNCONDITIONAL those that would wait for a commit or rename under way. */
 typedef void (*s3f_event_fn)(void* user, const s3f_event* event);
 
 /* What becomes of a staged file whose object is not the one that the change was made on. */
@@ -163,7 +164,7 @@ enum {
   S3F_CONFLICT_FAIL = 4  /* it stays staged, and the commit fails with -ESTALE */
 };
 
-/* Valid, with its handles, during the callback only; they are closed then. */
+/* Valid, with its handles, during the callback only; closing them is nothing. */
 typedef struct s3f_conflict {
   uint32_t struct_size;
   int32_t code;     /* ESTALE; EEXIST for a file made with S3F_O_EXCL */
@@ -178,8 +179,9 @@ typedef struct s3f_conflict {
 
 /* Decides a conflict: returns S3F_CONFLICT_*, anything else is STORE. Runs on the thread that commits, with no
  * lock held; asked again where `mine` was written to meanwhile, or the store has changed again. It may call
- * anything, other paths included, but s3f_fs_close of its own file system, and what waits for the commit of
- * this very file (commit, discard, rename, unlink, setattr of its path): that is -EDEADLK. */
+ * anything but s3f_fs_close of its own file system. What would have to wait for a commit or rename under way,
+ * such as that of this very file, is -EDEADLK (s3f_discard: -EBUSY) instead. What replaces the store's version
+ * has its attributes and metadata, but for those that are staged [N8]; a file that was new keeps its own. */
 typedef uint32_t (*s3f_conflict_fn)(void* user, const s3f_conflict* conflict);
 
 typedef struct s3f_fs_config {
@@ -618,8 +620,8 @@ S3F_API int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const c
  * from before, these are committed by that write first (-EBUSY with commit_delay=never). */
 S3F_API int s3f_barrier(s3f_fs* fs, const s3f_call* call);
 
-/* What committing `path`, or all under it, would send as things stand: requests and bytes, without retries. No
- * request, nothing changes. Of a directory whose rename is staged the requests depend on what the store lists:
+/* What committing `path`, or all under it, would send as things stand: requests and bytes, without retries,
+ * what tags take, and as if nothing had been uploaded while it was written. No request, nothing changes. Of a directory whose rename is staged the requests depend on what the store lists:
  * it is only counted. */
 typedef struct s3f_diff_info {
   uint32_t struct_size;

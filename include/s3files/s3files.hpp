@@ -380,7 +380,7 @@ using options = std::map<std::string, std::string>;
 namespace detail {
 
 // A file system and what must live as long as it does; shared with the files it has open.
-struct mount : std::enable_shared_from_this<mount> {
+struct mount {
   s3f_fs* fs = nullptr;
   handlers call_back;
 
@@ -590,8 +590,7 @@ struct conflict {
 std::uint32_t detail::mount::decide(void* user, const s3f_conflict* raw) noexcept {
   mount* const self = static_cast<mount*>(user);
   auto lend = [&](s3f_handle* handle, open_flags flags) {
-    file lent;
-    lent.mount_ = self->weak_from_this().lock();
+    file lent;  // the library keeps its file system: whoever takes the file gets nothing
     lent.handle_ = handle;
     lent.flags_ = flags;
     return lent;

@@ -65,10 +65,10 @@ ConflictDecision ConflictAdapter::Judge(const ConflictCase& conflict) {
   {
     FileSystem::ConflictHandles handles = mount->fs->OpenConflict(conflict);
     s3f_fs fs{mount};
-    s3f_handle base{mount, std::move(handles.base)};
-    s3f_handle mine{mount, std::move(handles.mine)};
-    s3f_handle theirs{mount, std::move(handles.theirs)};
-    s3f_handle result{mount, std::move(handles.result)};
+    s3f_handle base{mount, std::move(handles.base), true};
+    s3f_handle mine{mount, std::move(handles.mine), true};
+    s3f_handle theirs{mount, std::move(handles.theirs), true};
+    s3f_handle result{mount, std::move(handles.result), true};
     s3f_conflict asked = {};
     asked.struct_size = sizeof(asked);
     asked.code = conflict.error;

@@ -89,6 +89,7 @@ struct s3f_fs {
 struct s3f_handle {
   std::shared_ptr<s3files::Mount> mount;
   std::unique_ptr<s3files::Handle> handle;
+  bool lent = false;  // to a callback: closing it is nothing
 };
 
 namespace s3files {

@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "lib/base/call_context.h"
 #include "lib/api/mount.h"
+#include "lib/base/call_context.h"
 #include "lib/base/event_sink.h"
 #include "lib/fs/file_system.h"
 

@@ -21,7 +21,7 @@ namespace {
 // Ends a handle by `end`, whatever `call` is like: the handle is gone afterwards.
 int EndHandle(s3f_handle* handle, const s3f_call* call,
               absl::Status (FileSystem::*end)(const CallContext&, std::unique_ptr<Handle>)) {
-  if (handle == nullptr) return 0;
+  if (handle == nullptr || handle->lent) return 0;
   // What was inherited by fork may hold locks of threads that do not exist here: it is left alone.
   if (handle->mount->fs->InForkedChild()) return 0;
   const std::unique_ptr<s3f_handle> owned(handle);
@@ -228,6 +228,5 @@ int s3f_close(s3f_handle* handle, const s3f_call* call) {
 int s3f_abandon(s3f_handle* handle, const s3f_call* call) {
   return s3files::EndHandle(handle, call, &FileSystem::Abandon);
 }
-
 
 }  // extern "C"

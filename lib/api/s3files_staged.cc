@@ -20,24 +20,24 @@ extern "C" {
 
 int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const char* path, uint32_t flags,
                const s3f_call* call) {
-  return RunPath(
-      fs, at, path, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
-        S3FILES_RETURN_IF_ERROR(s3files::CheckKnown(flags, S3F_COMMIT_NO_WAIT));
-        FileSystem::Committed done;
-        const absl::Status status = files.Commit(context, s3files::AtOf(at), path,
-                                                 (flags & S3F_COMMIT_NO_WAIT) == 0, &done);
-        if (out == nullptr) return status;
-        s3f_commit_info filled = {};
-        filled.files = done.tally.files;
-        filled.bytes = done.tally.bytes;
-        if (done.version.known()) {
-          s3files::CopyText(done.version.etag(), filled.etag, sizeof(filled.etag));
-          s3files::CopyText(done.version.version_id(), filled.version_id,
-                            sizeof(filled.version_id));
-        }
-        const absl::Status written = s3files::WriteStruct(out, filled);
-        return status.ok() ? written : status;
-      });
+  return RunPath(fs, at, path, call,
+                 [&](const CallContext& context, FileSystem& files) -> absl::Status {
+                   S3FILES_RETURN_IF_ERROR(s3files::CheckKnown(flags, S3F_COMMIT_NO_WAIT));
+                   FileSystem::Committed done;
+                   const absl::Status status = files.Commit(
+                       context, s3files::AtOf(at), path, (flags & S3F_COMMIT_NO_WAIT) == 0, &done);
+                   if (out == nullptr) return status;
+                   s3f_commit_info filled = {};
+                   filled.files = done.tally.files;
+                   filled.bytes = done.tally.bytes;
+                   if (done.version.known()) {
+                     s3files::CopyText(done.version.etag(), filled.etag, sizeof(filled.etag));
+                     s3files::CopyText(done.version.version_id(), filled.version_id,
+                                       sizeof(filled.version_id));
+                   }
+                   const absl::Status written = s3files::WriteStruct(out, filled);
+                   return status.ok() ? written : status;
+                 });
 }
 
 int s3f_barrier(s3f_fs* fs, const s3f_call* call) {
@@ -50,27 +50,27 @@ int s3f_barrier(s3f_fs* fs, const s3f_call* call) {
 
 int s3f_diff(s3f_diff_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
              const s3f_call* call) {
-  return RunPath(
-      fs, at, path, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
-        if (out == nullptr) return Missing("out");
-        S3FILES_ASSIGN_OR_RETURN(const FileSystem::Diff diff,
-                                 files.DiffOf(context, s3files::AtOf(at), path));
-        const s3files::CommitDiff& sent = diff.requests;
-        s3f_diff_info filled = {};
-        filled.files = diff.files;
-        filled.directories = diff.directories;
-        filled.head = sent.head;
-        filled.put = sent.put;
-        filled.copy = sent.copy;
-        filled.create_upload = sent.create_upload;
-        filled.upload_part = sent.upload_part;
-        filled.copy_part = sent.copy_part;
-        filled.complete_upload = sent.complete_upload;
-        filled.bytes_out = sent.bytes_out;
-        filled.bytes_copied = sent.bytes_copied;
-        filled.bytes_in = sent.bytes_in;
-        return s3files::WriteStruct(out, filled);
-      });
+  return RunPath(fs, at, path, call,
+                 [&](const CallContext& context, FileSystem& files) -> absl::Status {
+                   if (out == nullptr) return Missing("out");
+                   S3FILES_ASSIGN_OR_RETURN(const FileSystem::Diff diff,
+                                            files.DiffOf(context, s3files::AtOf(at), path));
+                   const s3files::CommitDiff& sent = diff.requests;
+                   s3f_diff_info filled = {};
+                   filled.files = diff.files;
+                   filled.directories = diff.directories;
+                   filled.head = sent.head;
+                   filled.put = sent.put;
+                   filled.copy = sent.copy;
+                   filled.create_upload = sent.create_upload;
+                   filled.upload_part = sent.upload_part;
+                   filled.copy_part = sent.copy_part;
+                   filled.complete_upload = sent.complete_upload;
+                   filled.bytes_out = sent.bytes_out;
+                   filled.bytes_copied = sent.bytes_copied;
+                   filled.bytes_in = sent.bytes_in;
+                   return s3files::WriteStruct(out, filled);
+                 });
 }
 
 int s3f_discard(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call) {

@@ -296,9 +296,11 @@ void Content::Suspend() {
   EndCommit();
 }
 
-bool Content::written_since_freeze() const {
-  absl::ReaderMutexLock lock(&mu_);
-  return frozen_ != nullptr && live_ != nullptr;
+bool Content::RetireUnlessWritten() {
+  absl::MutexLock lock(&mu_);
+  if (live_ != nullptr) return false;
+  retired_ = true;
+  return true;
 }
 
 Content::Shape Content::shape() const {
@@ -316,8 +318,8 @@ Content::Shape Content::shape() const {
     shape.staged = std::move(staged);
   }
   shape.base_visible = below;
-  shape.is_copy = own_base_.has_value() && shape.staged.empty() && base_->size == below &&
-                  shape.size == below;
+  shape.is_copy =
+      own_base_.has_value() && shape.staged.empty() && base_->size == below && shape.size == below;
   return shape;
 }
 

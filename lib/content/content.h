@@ -84,7 +84,8 @@ class Content {
   // The commit failed, and somebody is asked what is to become of the frozen generation: reads do not
   // wait for it any more, and what is written meanwhile stays apart from it until Thaw.
   void Suspend();
-  bool written_since_freeze() const;
+  // Retire, unless something was written since the last Freeze; then false.
+  bool RetireUnlessWritten();
   // Nothing is frozen; `base` holds the same bytes as the one before, apart from staged ones.
   void Adopt(BasePtr base);
   // Nothing is frozen; the same bytes stand under another key or version: handles follow, what is in

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
 
@@ -104,6 +105,9 @@ absl::Status FileSystem::CheckUsable() const {
                  "this file system belongs to the process that forked; open one in the child");
   }
   if (closed_.load(std::memory_order_acquire)) return Error(EBADF, "the file system is closed");
+  if (CallbackScope::IsSilenced(&names_)) {
+    return Error(EDEADLK, "a commit waits for this callback: it cannot use the file system");
+  }
   return absl::OkStatus();
 }
 
@@ -323,10 +327,11 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
-    S3FILES_RETURN_IF_ERROR(WaitUntil(call, inode->mu, inode->changed, "waiting for a rename", [&] {
-      inode->mu.AssertHeld();
-      return !inode->busy;
-    }));
+    S3FILES_RETURN_IF_ERROR(
+        WaitForOthers(call, inode->mu, inode->changed, "waiting for a rename", [&] {
+          inode->mu.AssertHeld();
+          return !inode->busy;
+        }));
     // Another thread was first, or found out meanwhile that there is something.
     if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
       return NameChanged();
@@ -379,8 +384,11 @@ absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext& call, Handle& han
   absl::StatusOr<size_t> n = handle.content->Read(call, offset, out);
   if (ErrnoOf(n.status()) != ESTALE) return n;
   // What replaced the version may be a commit of ours that seemed to fail.
-  S3FILES_ASSIGN_OR_RETURN(const bool ours, committer_->Settle(call, handle.inode));
-  return ours ? handle.content->Read(call, offset, out) : n;
+  const absl::StatusOr<bool> ours = committer_->Settle(call, handle.inode);
+  if (ErrnoOf(ours.status()) == EDEADLK)
+    return n;  // it is just being asked what is to become of it
+  S3FILES_RETURN_IF_ERROR(ours.status());
+  return *ours ? handle.content->Read(call, offset, out) : n;
 }
 
 template absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext&, Handle&, uint64_t,

@@ -23,7 +23,7 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl:
     S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(inode)));
     const absl::Status status = committer_->Commit(call, inode, &out->tally);
     absl::MutexLock lock(&inode->mu);
-    if (!inode->conflict) out->version = inode->committed.version;
+    if (!inode->conflict && !inode->removed) out->version = inode->committed.version;
     return status;
   });
 }
@@ -31,7 +31,10 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl:
 absl::Status FileSystem::CommitSoon(const InodePtr& inode) {
   for (Committer::StagedInode staged = committer_->NextStaged(0); staged.inode != nullptr;
        staged = committer_->NextStaged(staged.inode->ino)) {
-    if (names_.IsWithin(staged.inode, inode)) committer_->CommitSoon(staged.inode);
+    // A rename above it, too: its name is staged then.
+    if (names_.IsWithin(staged.inode, inode) || names_.IsWithin(inode, staged.inode)) {
+      committer_->CommitSoon(staged.inode);
+    }
   }
   return absl::OkStatus();
 }
@@ -72,9 +75,9 @@ FileSystem::ConflictHandles FileSystem::OpenConflict(const ConflictCase& conflic
     absl::MutexLock lock(&handles.theirs->inode->mu);
     handles.theirs->inode->attributes =
         AttributesOf(conflict.their_info, /*is_directory=*/false, options_.import.defaults);
+    handles.theirs->inode->metadata = conflict.their_info.metadata;
   }
-  handles.result =
-      Lend(NewHandle(conflict.inode, conflict.result, now, kOpenRead | kOpenWrite));
+  handles.result = Lend(NewHandle(conflict.inode, conflict.result, now, kOpenRead | kOpenWrite));
   return handles;
 }
 

@@ -6,25 +6,6 @@
 #include "lib/base/wait.h"
 
 namespace s3files {
-namespace {
-
-thread_local const Inode* reported_on = nullptr;
-
-// Waits until it is not busy. `done`: what else is to be.
-template <typename Done>
-absl::Status Await(const CallContext& call, Inode& node, absl::string_view what, Done done)
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(node.mu) {
-  if (reported_on == &node || (node.busy && node.busy_by == std::this_thread::get_id())) {
-    return Error(EDEADLK, "a callback about the commit of a file cannot wait for that commit");
-  }
-  return WaitUntil(call, node.mu, node.changed, what, done);
-}
-
-}  // namespace
-
-ReportOn::ReportOn(const Inode* inode) : outer_(reported_on) { reported_on = inode; }
-ReportOn::~ReportOn() { reported_on = outer_; }
-
 ObjectMetadata Inode::ShownMetadata() const {
   ObjectMetadata shown = metadata.Get();
   change->ApplyTo(&shown);
@@ -56,12 +37,12 @@ bool Inode::MayHaveWritten(const ObjectMetadata& found) const {
 absl::StatusOr<BusyInode> BusyInode::Acquire(const CallContext& call, InodePtr inode) {
   Inode& node = *inode;
   absl::MutexLock lock(&node.mu);
-  S3FILES_RETURN_IF_ERROR(Await(call, node, "waiting for another commit of the file", [&] {
-    node.mu.AssertHeld();
-    return !node.busy;
-  }));
+  S3FILES_RETURN_IF_ERROR(
+      WaitForOthers(call, node.mu, node.changed, "waiting for another commit of the file", [&] {
+        node.mu.AssertHeld();
+        return !node.busy;
+      }));
   node.busy = true;
-  node.busy_by = std::this_thread::get_id();
   return BusyInode(std::move(inode));
 }
 
@@ -70,7 +51,6 @@ std::optional<BusyInode> BusyInode::TryAcquire(InodePtr inode) {
   absl::MutexLock lock(&node.mu);
   if (node.busy) return std::nullopt;
   node.busy = true;
-  node.busy_by = std::this_thread::get_id();
   return BusyInode(std::move(inode));
 }
 
@@ -95,7 +75,7 @@ HoldPlace::~HoldPlace() {
 absl::Status AwaitIdle(const CallContext& call, const InodePtr& inode) {
   Inode& node = *inode;
   absl::MutexLock lock(&node.mu);
-  return Await(call, node, "waiting for another commit", [&] {
+  return WaitForOthers(call, node.mu, node.changed, "waiting for another commit", [&] {
     node.mu.AssertHeld();
     return !node.busy && node.writes_here == 0;
   });

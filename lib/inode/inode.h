@@ -7,7 +7,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -83,7 +82,6 @@ struct Inode {
 
   // A commit, rename, removal or discard is under way; one at a time. See BusyInode.
   bool busy ABSL_GUARDED_BY(mu) = false;
-  std::thread::id busy_by ABSL_GUARDED_BY(mu);
   // Of a directory: writes to the store under its key for which no inode is busy. See HoldPlace.
   uint32_t writes_here ABSL_GUARDED_BY(mu) = 0;
   // Counts changes of what is known; a reply asked for under another epoch is stale.
@@ -155,8 +153,7 @@ struct Inode {
 // Makes the inode busy for its lifetime.
 class BusyInode {
  public:
-  // Waits until it is idle. ETIMEDOUT, ECANCELED. EDEADLK: this thread has made it busy itself, or
-  // reports on it: a callback of the application asks for what its own commit has.
+  // Waits until it is idle. ETIMEDOUT, ECANCELED; EDEADLK in a callback of the application.
   static absl::StatusOr<BusyInode> Acquire(const CallContext& call, InodePtr inode);
   // Empty where it is busy.
   static std::optional<BusyInode> TryAcquire(InodePtr inode);
@@ -168,19 +165,6 @@ class BusyInode {
  private:
   explicit BusyInode(InodePtr inode) : inode_(std::move(inode)) {}
   InodePtr inode_;
-};
-
-// While it lives this thread tells the application of a commit of the inode that another thread
-// carries out, and waits for.
-class ReportOn {
- public:
-  explicit ReportOn(const Inode* inode);
-  ReportOn(const ReportOn&) = delete;
-  ReportOn& operator=(const ReportOn&) = delete;
-  ~ReportOn();
-
- private:
-  const Inode* const outer_;
 };
 
 // While it lives the directory, and those it lies in, keep their keys: for a write to the store that

@@ -89,7 +89,6 @@ std::string StagedRow::Encode() const {
                    (lost ? kLost : 0) | (removing ? kRemoving : 0),
                &out);
   AppendText(path, &out);
-  AppendVarint(epoch, &out);
   AppendVarint(static_cast<uint64_t>(attributes.type), &out);
   AppendVarint(attributes.mode, &out);
   AppendVarint(attributes.uid, &out);
@@ -113,6 +112,7 @@ std::string StagedRow::Encode() const {
     AppendText(lost->key, &out);
     AppendVersion(lost->base, &out);
   }
+  if (epoch > 0) AppendVarint(epoch, &out);
   return SealRow(RowKind::kStaged, out);
 }
 
@@ -123,7 +123,6 @@ StagedRow StagedRow::Decode(absl::string_view bytes) {
   row.exclusive = (flags & kExclusive) != 0;
   row.removing = (flags & kRemoving) != 0;
   row.path = TakeString(&bytes);
-  row.epoch = TakeVarint(&bytes);
   row.attributes.type = static_cast<FileType>(TakeVarint(&bytes));
   row.attributes.mode = static_cast<uint32_t>(TakeVarint(&bytes));
   row.attributes.uid = static_cast<uint32_t>(TakeVarint(&bytes));
@@ -147,6 +146,7 @@ StagedRow StagedRow::Decode(absl::string_view bytes) {
     lost.base = TakeVersion(&bytes);
     row.lost = std::move(lost);
   }
+  if (!bytes.empty()) row.epoch = TakeVarint(&bytes);
   return row;
 }
 

@@ -64,9 +64,8 @@ CommitDiff DiffOfContent(const Content::Shape& shape, const Version& committed,
     diff.copy = 1;
     diff.bytes_copied = shape.size;
   } else {
-    const absl::StatusOr<WritePlan> plan =
-        PlanWrite({shape.size, &shape.staged, shape.base_visible, shape.has_base}, policy,
-                  capabilities);
+    const absl::StatusOr<WritePlan> plan = PlanWrite(
+        {shape.size, &shape.staged, shape.base_visible, shape.has_base}, policy, capabilities);
     if (!plan.ok()) return diff;
     AddPlan(shape, *plan, &diff);
   }

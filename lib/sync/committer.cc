@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/base/hash.h"
 
@@ -169,12 +170,16 @@ void Committer::RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>*
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode, CommitTally* tally) {
   DeferredEvents events(parts_.events);
   const absl::Status status = CommitAndTell(call, inode, events);
-  if (tally != nullptr) {
-    for (const Event& event : events.so_far()) {
-      if (event.kind != EventKind::kCommitted) continue;
-      ++tally->files;
-      tally->bytes += event.bytes;
-    }
+  uint64_t most = 0;  // attributes may be committed after the bytes, by themselves
+  bool committed = false;
+  for (const Event& event : events.so_far()) {
+    if (event.kind != EventKind::kCommitted) continue;
+    committed = true;
+    most = std::max(most, event.bytes);
+  }
+  if (tally != nullptr && committed) {
+    ++tally->files;
+    tally->bytes += most;
   }
   return status;
 }
@@ -209,7 +214,7 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     KeepBorrowed(call, inode, content.get());
     S3FILES_ASSIGN_OR_RETURN(WriteJob job, Prepare(call, inode));
     job.on_progress = [&](uint64_t done) {
-      const ReportOn report(inode.get());
+      const CallbackScope scope(parts_.names);
       parts_.events->OnEvent(
           {EventKind::kProgress, path, absl::OkStatus(), "", done, job.snapshot.size()});
     };

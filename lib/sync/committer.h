@@ -114,8 +114,7 @@ class Committer {
                                 const AttributeChange& change, uint64_t handle);
 
   // Commits what is staged for the inode; no request where nothing is. See s3f_commit for errors.
-  absl::Status Commit(const CallContext& call, const InodePtr& inode,
-                      CommitTally* tally = nullptr);
+  absl::Status Commit(const CallContext& call, const InodePtr& inode, CommitTally* tally = nullptr);
   // The same for an inode that the caller has made busy.
   absl::Status CommitBusy(const CallContext& call, const InodePtr& inode, DeferredEvents& events);
   // Everything staged within `directory`, several at a time, oldest first. Returns the first error.
@@ -179,6 +178,7 @@ class Committer {
     InodePtr inode;
     int64_t first_ns = 0;  // when it was staged; monotonic
     uint64_t epoch = 0;    // how many barriers there were before
+    int64_t retry_ns = 0;  // not before, by itself
   };
   // The staged inode with the lowest number above `after`; a null inode at the end.
   StagedInode NextStaged(uint64_t after) const;
@@ -235,9 +235,11 @@ class Committer {
   absl::StatusOr<bool> CommitMine(const CallContext& call, const InodePtr& inode,
                                   const WriteJob& job, const ConflictCase& conflict,
                                   const absl::Status& status, DeferredEvents& events);
-  absl::StatusOr<bool> CommitMerged(const InodePtr& inode, const ConflictCase& conflict);
-  absl::StatusOr<bool> DropMine(const CallContext& call, const InodePtr& inode);
-  static void Rest(const InodePtr& inode, const ConflictCase& conflict)
+  ConflictDecision Judge(const ConflictCase& conflict);
+  // False, and nothing done: it was written to since it was frozen.
+  bool TakeMerged(const InodePtr& inode, const ConflictCase& conflict);
+  bool DropMine(const CallContext& call, const InodePtr& inode);
+  void Rest(const InodePtr& inode, const ConflictCase& conflict)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
   void NoteSettledConflict();
   absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
@@ -276,6 +278,7 @@ class Committer {
   std::vector<StagedInode> StagedBefore(uint64_t epoch) const;  // oldest first
   uint64_t EpochOf(const InodePtr& inode) const;
   bool IsStaged(const InodePtr& inode) const;
+  uint64_t StagedBytes() const;
   absl::Status SettleBefore(const CallContext& call, uint64_t epoch);
   absl::Status MakeRoom(const CallContext& call);
   void StartSchedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -283,6 +286,7 @@ class Committer {
   void SubmitDue(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t DueLocked(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void CommitInBackground(const InodePtr& inode);
+  void NoteAttempt(const InodePtr& inode, const absl::Status& status);
 
   const Parts parts_;
   const PartPolicy part_policy_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/base/hash.h"
 #include "lib/sync/committer.h"
@@ -91,31 +92,55 @@ absl::StatusOr<ConflictCase> Committer::CaseOf(const CallContext& call, const In
 absl::StatusOr<bool> Committer::AskJudge(const CallContext& call, const InodePtr& inode,
                                          const WriteJob& job, int error, const absl::Status& status,
                                          DeferredEvents& events) {
-  const absl::StatusOr<ConflictCase> conflict = CaseOf(call, inode, job, error);
-  if (!conflict.ok()) return Fail(inode, conflict.status(), events);
-  switch (parts_.judge->Judge(*conflict)) {
-    case ConflictDecision::kMine:
-      return CommitMine(call, inode, job, *conflict, status, events);
-    case ConflictDecision::kMerged:
-      return CommitMerged(inode, *conflict);
-    case ConflictDecision::kDrop:
-      return DropMine(call, inode);
-    case ConflictDecision::kFail:
-      return Fail(inode,
-                  Error(ESTALE,
-                        absl::StrCat("the store has another version (", status.message(), ")"),
-                        ReplyOf(status)),
-                  events);
-    case ConflictDecision::kStore:
-      break;
+  while (true) {
+    const absl::StatusOr<ConflictCase> conflict = CaseOf(call, inode, job, error);
+    if (!conflict.ok()) return Fail(inode, conflict.status(), events);
+    switch (Judge(*conflict)) {
+      case ConflictDecision::kMine:
+        return CommitMine(call, inode, job, *conflict, status, events);
+      case ConflictDecision::kMerged:
+        if (TakeMerged(inode, *conflict)) return true;
+        break;
+      case ConflictDecision::kDrop:
+        if (DropMine(call, inode)) return false;
+        break;
+      case ConflictDecision::kFail:
+        return Fail(
+            inode,
+            Error(ESTALE, absl::StrCat("the store has another version (", status.message(), ")"),
+                  ReplyOf(status)),
+            events);
+      case ConflictDecision::kStore:
+        return ToLostAndFound(inode, job, error, kStoreWins, status, events);
+    }
+    // It was written to meanwhile, which the judge has not seen.
+    absl::Status again = call.Check("asking what is to become of a conflict");
+    if (again.ok()) {
+      absl::MutexLock lock(&inode->mu);
+      again = inode->content->Freeze().status();
+    }
+    if (!again.ok()) return Fail(inode, again, events);
   }
-  return ToLostAndFound(inode, job, error, kStoreWins, status, events);
+}
+
+ConflictDecision Committer::Judge(const ConflictCase& conflict) {
+  const CallbackScope scope;
+  return parts_.judge->Judge(conflict);
 }
 
 // The staged change is on top of their version from now on.
 void Committer::Rest(const InodePtr& inode, const ConflictCase& conflict) {
-  inode->committed = conflict.their_info.stamp;
-  inode->tag_count = conflict.theirs == nullptr ? 0 : conflict.their_info.tag_count;
+  const ObjectInfo& theirs = conflict.their_info;
+  inode->committed = theirs.stamp;
+  inode->tag_count = conflict.theirs == nullptr ? 0 : theirs.tag_count;
+  // Attributes are merged field by field [N8]: only those that are staged are ours.
+  if (conflict.theirs != nullptr && conflict.base != nullptr) {
+    const int64_t mtime_ns = inode->attributes.mtime_ns;
+    inode->attributes = AttributesOf(theirs, /*is_directory=*/false, parts_.defaults);
+    inode->attributes.mtime_ns = mtime_ns;
+    inode->change->ApplyTo(&inode->attributes);
+    inode->metadata = theirs.metadata;
+  }
   inode->exclusive = false;
   inode->unresolved.clear();
   ++inode->epoch;
@@ -150,14 +175,10 @@ absl::StatusOr<bool> Committer::CommitMine(const CallContext& call, const InodeP
   return true;
 }
 
-absl::StatusOr<bool> Committer::CommitMerged(const InodePtr& inode, const ConflictCase& conflict) {
+bool Committer::TakeMerged(const InodePtr& inode, const ConflictCase& conflict) {
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->content->written_since_freeze()) {  // it is not in the result: asked again
-      S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
-      return true;
-    }
-    inode->content->Retire();
+    if (!inode->content->RetireUnlessWritten()) return false;
     inode->content = conflict.result;
     inode->attributes.mtime_ns = inode->ctime_ns = parts_.clock->WallNanos();
     inode->stagers = {kClosedHandle};
@@ -168,21 +189,17 @@ absl::StatusOr<bool> Committer::CommitMerged(const InodePtr& inode, const Confli
   return true;
 }
 
-absl::StatusOr<bool> Committer::DropMine(const CallContext& call, const InodePtr& inode) {
+bool Committer::DropMine(const CallContext& call, const InodePtr& inode) {
   {
     absl::MutexLock lock(&inode->mu);
-    if (inode->content->written_since_freeze()) {
-      S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
-      return true;
-    }
-    inode->content->Retire();
+    if (!inode->content->RetireUnlessWritten()) return false;
     inode->removed = true;  // its handles stay with what they have
     ++inode->epoch;
   }
   DiscardBusy(call, inode);
   parts_.names->Unbind(inode);
   NoteSettledConflict();
-  return false;
+  return true;
 }
 
 void Committer::NoteSettledConflict() {

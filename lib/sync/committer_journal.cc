@@ -51,7 +51,7 @@ absl::Status Committer::Record(const CallContext& call, const InodePtr& inode, D
     absl::MutexLock lock(&inode->mu);
     // A change of attributes that is being committed is not staged meanwhile, but may be again.
     S3FILES_RETURN_IF_ERROR(
-        WaitUntil(call, inode->mu, inode->changed, "waiting for a commit of attributes", [&] {
+        WaitForOthers(call, inode->mu, inode->changed, "waiting for a commit of attributes", [&] {
           inode->mu.AssertHeld();
           return !inode->busy || inode->Staged();
         }));

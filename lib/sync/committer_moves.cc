@@ -34,6 +34,7 @@ void Committer::EnlistMove(const InodePtr& directory) {
   if (!added) return;
   it->second.inode = directory;
   it->second.first_ns = now;
+  it->second.epoch = barriers_.load(std::memory_order_relaxed);
   schedule_changed_.Signal();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/sync/committer.h"
 
@@ -31,7 +32,7 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
     }
   }
   absl::Mutex mu;  // of first_error and tally, from here on
-  ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
+  auto commit = [&](size_t i) {
     CommitTally own;
     absl::Status status = Commit(call, inodes[i], &own);
     // Committed in the background just now, it is not yet forgotten.
@@ -42,7 +43,12 @@ absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& di
       tally->files += own.files;
       tally->bytes += own.bytes;
     }
-  });
+  };
+  if (CallbackScope::Entered()) {  // other threads would not know what not to wait for
+    for (size_t i = 0; i < inodes.size(); ++i) commit(i);
+  } else {
+    ParallelFor(parts_.commits, inodes.size(), commit);
+  }
   return first_error;
 }
 
@@ -50,7 +56,7 @@ Committer::StagedInode Committer::NextStaged(uint64_t after) const {
   absl::MutexLock lock(&mu_);
   auto it = staged_.upper_bound(after);
   if (it == staged_.end()) return {};
-  return {it->second.inode, it->second.first_ns, it->second.epoch};
+  return {it->second.inode, it->second.first_ns, it->second.epoch, it->second.retry_ns};
 }
 
 std::vector<Committer::StagedInode> Committer::StagedBefore(uint64_t epoch) const {
@@ -58,7 +64,8 @@ std::vector<Committer::StagedInode> Committer::StagedBefore(uint64_t epoch) cons
   {
     absl::MutexLock lock(&mu_);
     for (const auto& [ino, entry] : staged_) {
-      if (entry.epoch < epoch) staged.push_back({entry.inode, entry.first_ns, entry.epoch});
+      if (entry.epoch >= epoch) continue;
+      staged.push_back({entry.inode, entry.first_ns, entry.epoch, entry.retry_ns});
     }
   }
   std::sort(staged.begin(), staged.end(), [](const StagedInode& a, const StagedInode& b) {
@@ -77,7 +84,7 @@ int64_t Committer::AgeOf(const InodePtr& inode) const {
 uint64_t Committer::EpochOf(const InodePtr& inode) const {
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);
-  return it == staged_.end() ? 0 : it->second.epoch;
+  return it == staged_.end() || it->second.inode != inode ? 0 : it->second.epoch;
 }
 
 int64_t Committer::NextAttemptOf(const InodePtr& inode) const {
@@ -115,12 +122,16 @@ absl::Status Committer::SettleBarriers(const CallContext& call) {
 absl::Status Committer::SettleBefore(const CallContext& call, uint64_t epoch) {
   if (epoch == 0) return absl::OkStatus();
   for (const StagedInode& staged : StagedBefore(epoch)) {
-    const absl::Status status = staged.inode->type == FileType::kDirectory
-                                    ? CommitMove(call, staged.inode)
-                                    : Commit(call, staged.inode);
-    // In lost+found it is before nothing any more.
-    if (!status.ok() && EpochOf(staged.inode) < epoch && IsStaged(staged.inode)) {
-      return Annotate(status, "it is staged before a barrier, and comes first");
+    while (IsStaged(staged.inode) && EpochOf(staged.inode) < epoch) {
+      absl::Status status = staged.inode->type == FileType::kDirectory
+                                ? CommitMove(call, staged.inode)
+                                : Commit(call, staged.inode);
+      // Attributes that another thread is committing are not staged, but may be again.
+      if (status.ok()) status = AwaitIdle(call, staged.inode);
+      // In lost+found it is before nothing any more.
+      if (!status.ok() && IsStaged(staged.inode)) {
+        return Annotate(status, "it is staged before a barrier, and comes first");
+      }
     }
   }
   return absl::OkStatus();
@@ -128,6 +139,7 @@ absl::Status Committer::SettleBefore(const CallContext& call, uint64_t epoch) {
 
 absl::Status Committer::BeforeStaging(const CallContext& call, const InodePtr& inode) {
   const uint64_t epoch = barriers_.load(std::memory_order_relaxed);
+  // The entry may be about to go: what is committed is behind no barrier.
   if (epoch > 0 && IsStaged(inode) && EpochOf(inode) < epoch) {
     if (policy_.delay_ns == kNever) {
       return Error(EBUSY, absl::StrCat("/", parts_.names->PathOf(inode),
@@ -139,28 +151,44 @@ absl::Status Committer::BeforeStaging(const CallContext& call, const InodePtr& i
 }
 
 absl::Status Committer::MakeRoom(const CallContext& call) {
-  auto too_much = [&] {
-    return parts_.fetcher->cache()->pool()->in_use(BlockUse::kStaged) +
-               parts_.spill->bytes.load(std::memory_order_relaxed) >=
-           policy_.staged_limit;
-  };
-  if (!too_much()) return absl::OkStatus();
-  absl::Status error;
-  if (policy_.delay_ns != kNever) {
-    for (const StagedInode& staged : StagedBefore(kAnyEpoch)) {
-      {
-        absl::MutexLock lock(&staged.inode->mu);
-        // What its writer has not closed is nobody else's to publish.
-        if (staged.inode->StagedByOpen()) continue;
-      }
-      error.Update(Commit(call, staged.inode));
-      if (!too_much()) return absl::OkStatus();
-    }
+  // At most so much, and quickly told: what is in a file may be in memory, too.
+  if (parts_.fetcher->cache()->pool()->in_use(BlockUse::kStaged) +
+          parts_.spill->bytes.load(std::memory_order_relaxed) <
+      policy_.staged_limit) {
+    return absl::OkStatus();
   }
-  return Error(ENOSPC, absl::StrCat("more than staged_limit = ", policy_.staged_limit,
-                                    " bytes are staged",
-                                    error.ok() ? ", by files that are open"
-                                               : absl::StrCat(": ", error.message())));
+  if (StagedBytes() < policy_.staged_limit) return absl::OkStatus();
+  absl::Status error;
+  const int64_t now = parts_.clock->MonotonicNanos();
+  for (const StagedInode& staged : StagedBefore(kAnyEpoch)) {
+    if (policy_.delay_ns == kNever) break;
+    {
+      absl::MutexLock lock(&staged.inode->mu);
+      // What its writer has not closed is nobody else's to publish.
+      if (staged.inode->StagedByOpen()) continue;
+      if (staged.retry_ns > now) {
+        error.Update(staged.inode->last_error);
+        continue;
+      }
+    }
+    const absl::Status status = Commit(call, staged.inode);
+    NoteAttempt(staged.inode, status);
+    error.Update(status);
+    if (StagedBytes() < policy_.staged_limit) return absl::OkStatus();
+  }
+  return Error(
+      ENOSPC,
+      absl::StrCat("more than staged_limit = ", policy_.staged_limit, " bytes are staged",
+                   error.ok() ? ", by files that are open" : absl::StrCat(": ", error.message())));
+}
+
+uint64_t Committer::StagedBytes() const {
+  uint64_t bytes = 0;
+  for (const StagedInode& staged : StagedBefore(kAnyEpoch)) {
+    absl::MutexLock lock(&staged.inode->mu);
+    if (staged.inode->content != nullptr) bytes += staged.inode->content->staged_bytes();
+  }
+  return bytes;
 }
 
 void Committer::CommitSoon(const InodePtr& inode) {
@@ -185,7 +213,8 @@ CommitDiff Committer::DiffOf(const InodePtr& inode) const {
 
 bool Committer::IsStaged(const InodePtr& inode) const {
   absl::MutexLock lock(&mu_);
-  return staged_.contains(inode->ino);
+  auto it = staged_.find(inode->ino);
+  return it != staged_.end() && it->second.inode == inode;
 }
 
 int64_t Committer::DueLocked(const Entry& entry) const {
@@ -236,20 +265,28 @@ void Committer::CommitInBackground(const InodePtr& inode) {
   DeferredEvents events(parts_.events);
   absl::Status status = MoveInBackoff(inode);
   if (status.ok()) status = CommitAndTell(CallContext(), inode, events);
+  // Where another thread commits its attributes it is not staged just now, and not done yet.
+  if (status.ok()) status = AwaitIdle(CallContext(), inode);
   if (!status.ok()) {
     absl::MutexLock lock(&inode->mu);
     inode->error_seen = false;  // a later call of the application returns it
   }
+  NoteAttempt(inode, status);
+  absl::MutexLock lock(&mu_);
+  auto it = staged_.find(inode->ino);
+  if (it != staged_.end()) it->second.under_way = false;
+  schedule_changed_.Signal();
+}
+
+void Committer::NoteAttempt(const InodePtr& inode, const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   auto it = staged_.find(inode->ino);
   if (it == staged_.end()) return;
   Entry& entry = it->second;
-  entry.under_way = false;
   if (!status.ok()) {
     entry.backoff_ns = std::clamp(2 * entry.backoff_ns, kShortestBackoffNs, kLongestBackoffNs);
     entry.retry_ns = parts_.clock->MonotonicNanos() + entry.backoff_ns;
   }
-  schedule_changed_.Signal();
 }
 
 }  // namespace s3files

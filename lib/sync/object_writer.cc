@@ -100,7 +100,8 @@ absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const 
 
 // In parts, which the store copies where it can.
 absl::StatusOr<Stamp> ObjectWriter::Rewrite(const CallContext& call, const CopyJob& job) {
-  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {}, {}, {}};
+  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {},
+                 {},      {}};
   bool tagged = job.tagged;
   if (job.metadata) {
     write.metadata = *job.metadata;
@@ -197,7 +198,8 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
                                  const std::string& upload_id, std::vector<Step>& steps) {
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
-  std::atomic<uint64_t> done{0};
+  std::atomic<uint64_t> done{0}, told{0};
+  std::atomic<bool> telling_now{false};
   std::vector<Step*> open;
   for (Step& step : steps) {
     if (step.uploaded.number == 0) {
@@ -212,7 +214,16 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
       if (!first_error.ok()) return;
     }
     const absl::Status status = CarryStep(call, job, upload_id, *open[i]);
-    if (status.ok() && job.on_progress) job.on_progress(done += open[i]->plan.range.size());
+    if (status.ok() && job.on_progress) {
+      done += open[i]->plan.range.size();
+      // One at a time, so that it never goes back; who comes meanwhile leaves it to the one who tells.
+      for (bool telling = false; told < done && telling_now.compare_exchange_strong(telling, true);
+           telling = false) {
+        told = done.load();
+        job.on_progress(told);
+        telling_now = false;
+      }
+    }
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });

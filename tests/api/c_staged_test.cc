@@ -91,6 +91,7 @@ class CStagedTest : public ::testing::Test {
     EXPECT_EQ(s3f_commit(nullptr, conflict->fs, nullptr, "f", 0, nullptr), -EDEADLK);
     EXPECT_EQ(s3f_pwrite(conflict->mine, "x", 1, 0, nullptr), -EBADF);
     EXPECT_EQ(s3f_pwrite(conflict->result, "both", 4, 0, nullptr), 4);
+    EXPECT_EQ(s3f_close(conflict->result, nullptr), 0) << "nothing";
     return test->answer_;
   }
 

@@ -2,13 +2,14 @@
 #include <atomic>
 #include <cerrno>
 #include <functional>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/barrier.h"
 #include "tests/fs/host.h"
 
 namespace s3files {
 namespace {
-
 
 // Decides as the test says, and counts.
 class TestJudge final : public ConflictJudge {
@@ -101,8 +102,8 @@ TEST_F(ConflictTest, W12MineWhoseRestIsGoneIsNeverAMixture) {
 TEST_F(ConflictTest, W12AskedAgainWhereTheStoreHasChangedAgain) {
   TestJudge judge(ConflictDecision::kMine);
   Collide(&judge);
-  host_->store().Run(Op::kPut, [&] { bucket_.Put(kFile, "theirs again"); }, FaultyStore::kBefore,
-                     2);
+  host_->store().Run(
+      Op::kPut, [&] { bucket_.Put(kFile, "theirs again"); }, FaultyStore::kBefore, 2);
   EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
   EXPECT_EQ(bucket_.Get(kFile), "mine");
   EXPECT_EQ(judge.asked(), 2);
@@ -125,9 +126,8 @@ TEST_F(ConflictTest, W12AMergeOfAllThree) {
   TestJudge judge([](const ConflictCase& conflict) {
     EXPECT_EQ(conflict.path, kFile);
     EXPECT_EQ(conflict.error, ESTALE);
-    const std::string merged =
-        absl::StrCat(All(*conflict.inode->content), "+", All(*conflict.theirs), "-",
-                     All(*conflict.base));
+    const std::string merged = absl::StrCat(All(*conflict.inode->content), "+",
+                                            All(*conflict.theirs), "-", All(*conflict.base));
     EXPECT_EQ(conflict.result->size(), 0u);
     EXPECT_EQ(conflict.result->Write(0, merged), absl::OkStatus());
     return ConflictDecision::kMerged;
@@ -233,6 +233,61 @@ TEST_F(ConflictTest, W12TheJudgeMayUseTheFileSystem) {
   Collide(&judge);
   EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
   EXPECT_EQ(bucket_.Get("another"), "bytes");
+}
+
+// [W12] Committing everything in a callback, with helpers or without, is no hang either.
+TEST_F(ConflictTest, W12CommittingEverythingInACallback) {
+  TestJudge judge([&](const ConflictCase&) {
+    EXPECT_EQ(ErrnoOf(host_->Commit("/")), EDEADLK);
+    return ConflictDecision::kMine;
+  });
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  Collide(&judge, options);
+  for (const char* path : {"a", "z"}) ASSERT_TRUE(host_->WriteFile(path, "bytes").ok());
+  EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
+  EXPECT_EQ(host_->Commit(kFile), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("a"), "bytes") << "those that nobody has in hand are committed";
+  EXPECT_EQ(bucket_.Get("z"), "bytes");
+}
+
+// [W12] Two callbacks that want each other's file.
+TEST_F(ConflictTest, W12CallbacksDoNotWaitForEachOther) {
+  absl::Barrier* both = new absl::Barrier(2);
+  TestJudge judge([&](const ConflictCase& conflict) {
+    if (both->Block()) delete both;
+    host_->Commit(conflict.path == "a" ? "b" : "a").IgnoreError();
+    return ConflictDecision::kMine;
+  });
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  host_ = std::make_unique<Host>(bucket_, options, Clock::System(), &judge);
+  for (const char* path : {"a", "b"}) {
+    ASSERT_TRUE(host_->WriteFile(path, "mine").ok());
+    bucket_.Put(path, "theirs");
+  }
+  std::thread other([&] { EXPECT_EQ(host_->Commit("a"), absl::OkStatus()); });
+  EXPECT_EQ(host_->Commit("b"), absl::OkStatus());
+  other.join();
+  EXPECT_EQ(bucket_.Get("a"), "mine");
+  EXPECT_EQ(bucket_.Get("b"), "mine");
+}
+
+// [W12] [N8] What others changed besides the bytes stays.
+TEST_F(ConflictTest, W12AttributesAreMerged) {
+  TestJudge judge(ConflictDecision::kMine);
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  Collide(&judge, options);
+  EXPECT_EQ(host_->Chmod(kFile, 0600), absl::OkStatus());
+  ObjectMetadata metadata;
+  metadata.user = {{"owner", "them"}, {"file-permissions", "0100666"}};
+  bucket_.Put(kFile, "theirs", metadata);
+  EXPECT_EQ(host_->Close(std::move(handle_)), absl::OkStatus());
+  EXPECT_EQ(host_->Commit(kFile), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get(kFile), "mine");
+  EXPECT_EQ(host_->GetXattr(kFile, "user.owner").value(), "them");
+  EXPECT_EQ(host_->Stat(kFile)->attributes.mode, 0600u);
 }
 
 // [W12] The handles that an application gets: of another version each, and closed with the callback.

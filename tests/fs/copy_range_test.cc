@@ -10,7 +10,6 @@
 namespace s3files {
 namespace {
 
-
 class CopyRangeTest : public testing::Test {
  protected:
   static FileSystemOptions Options() {

@@ -11,7 +11,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-
 FileSystemOptions DelayedOptions() {
   FileSystemOptions options = Host::Options();
   options.commit.delay_ns = int64_t{3600} * 1'000'000'000;

@@ -122,10 +122,13 @@ class RawFile(_Abandoning, io.RawIOBase):
         file.mode = mode
         file._flags = _flags(mode)
         file._handle = handle
+        file._is_lent = True
         return file
 
     def _give_back(self):
         self._handle = None
+
+    _is_lent = False
 
     @property
     def _file(self):
@@ -141,7 +144,8 @@ class RawFile(_Abandoning, io.RawIOBase):
             self._fs._close_handle(handle, self.name, self._abandoned)
 
     def _open_handle(self):
-        self._fs._pointer()  # after discarding, the file system has closed the handle
+        if not self._is_lent:  # the library keeps those
+            self._fs._pointer()  # after discarding, the file system has closed the handle
         if self._handle is None:
             raise ValueError("I/O operation on closed file")
         return self._handle

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -46,7 +47,9 @@ FileSystem FileSystem::OnServer() {
                                    {"parallel", absl::StrCat(kParallelFiles)}});
 }
 
-FileSystem::~FileSystem() { Check(s3f_fs_close(fs_, 0, nullptr), "s3f_fs_close"); }
+void FileSystem::Close() {
+  Check(s3f_fs_close(std::exchange(fs_, nullptr), 0, nullptr), "s3f_fs_close");
+}
 
 s3f_handle* FileSystem::Open(const std::string& path, uint32_t flags) const {
   s3f_handle* handle = nullptr;

@@ -32,7 +32,8 @@ class FileSystem {
   // On the server's bucket, its options and the ones shared with the floor.
   static FileSystem OnServer();
   FileSystem(const FileSystem&) = delete;
-  ~FileSystem();
+  ~FileSystem() { Close(); }
+  void Close();  // once
 
   s3f_fs* get() const { return fs_; }
   s3f_handle* Open(const std::string& path, uint32_t flags) const;

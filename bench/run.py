@@ -16,6 +16,9 @@ The floors, each in the process of the library's own benchmark and taking turns 
   Not in it, and in ours: bytes arrive in calls of 1 MiB and stay readable until the commit, within a
   ceiling of 256 MiB; what is beyond half of that lies in a temporary file.
 - create_10k_4k: 32 PUTs of 4 KiB at a time on one thread of libcurl, payload signed.
+- stage_10k_4k: the PUTs of create_10k_4k. Ours are staged with commit_delay=never in a state_dir below
+  $TMPDIR, and durable when the file system is closed; beside it with fsync of each, and without a
+  state_dir, where nothing is durable.
 - list_100k, list_1m: ListObjectsV2, a page after the other, on one thread of libcurl, parsed only for
   the last key. Below the table the same with all attributes (one HEAD an entry), what the requests
   cost, and what is remembered. list_1m runs only where it is named: it takes minutes.
@@ -45,6 +48,7 @@ JOBS = {
     "read_1g_cold": ("1 GiB read in order, cold | raw libcurl", "bytes"),
     "write_1g": ("1 GiB written and committed | raw, signed", "bytes"),
     "create_10k_4k": ("10,000 files of 4 KiB created | raw PUTs", "items"),
+    "stage_10k_4k": ("10,000 files of 4 KiB staged, durable | raw PUTs", "items"),
     "list_100k": ("100,000 names listed | raw ListObjectsV2", "items"),
     "list_1m": ("1,000,000 names, 20 ms a request | the same", "items"),
     "sign_request": ("signing a request | its hashing", "time"),
@@ -201,6 +205,10 @@ def main():
         if "write_1g" in jobs:
             rows.append(("raw libcurl upload, signed | unsigned", "bytes", sides["write_1g/floor"],
                          sides["write_1g/unsigned"]))
+        if "stage_10k_4k" in jobs:
+            for side, what in (("synced", "the same, fsync of each"), ("memory", "no state_dir")):
+                rows.append((f"{what} | raw PUTs", "items", sides[f"stage_10k_4k/{side}"],
+                             sides["stage_10k_4k/floor"]))
         if "read_1g_cold" in jobs:
             floor, raw_nginx = sides["read_1g_cold/floor"], sides["read_1g_cold/nginx"]
             rows.append(("raw libcurl, s3files-server | nginx", "bytes", floor, raw_nginx))

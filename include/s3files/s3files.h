@@ -129,7 +129,8 @@ enum {
   S3F_EVENT_COMMIT_FAILED = 2, /* it stays staged; `code` and `message` say why */
   S3F_EVENT_CONFLICT = 3,      /* the store's version won; `detail` = where the staged bytes are */
   S3F_EVENT_KEY_SKIPPED = 4,   /* an object whose key cannot be a path is not listed */
-  S3F_EVENT_UNCONDITIONAL = 5  /* the store ignores a condition: checked by a HEAD just before */
+  S3F_EVENT_UNCONDITIONAL = 5, /* the store ignores a condition: checked by a HEAD just before */
+  S3F_EVENT_PROGRESS = 6       /* of a commit in parts: `bytes` of `total` are in the store */
 };
 
 /* Valid during the callback only. */
@@ -142,11 +143,46 @@ typedef struct s3f_event {
   const char* path; /* from the root, without a leading '/'; for KEY_SKIPPED the key */
   const char* message;
   const char* detail;
+  uint64_t total; /* of PROGRESS: the file's size */
 } s3f_event;
 
 /* Runs on the thread that caused the event, with no lock held. It may call anything but
- * s3f_fs_close of its own file system, and must not throw or longjmp. */
+ * s3f_fs_close of its own file system, and must not throw or longjmp. From PROGRESS and UNCONDITIONAL, which
+ * come in the midst of a commit, it cannot wait: calls on the same file system are -EDEADLK from PROGRESS, and
+ * from UNCONDITIONAL those that would wait for a commit or rename under way. */
 typedef void (*s3f_event_fn)(void* user, const s3f_event* event);
+
+/* What becomes of a staged file whose object is not the one that the change was made on. */
+enum {
+  S3F_CONFLICT_STORE = 0, /* the store's version wins, `mine` goes to lost+found [W3] */
+  S3F_CONFLICT_MINE = 1,  /* `mine` replaces `theirs`, under the condition that it is still that.
+                              As STORE where bytes of `base` that show in `mine` are gone */
+  S3F_CONFLICT_MERGED =
+      2, /* what was written to `result` replaces it, likewise. Handles of the file stay
+                              with `mine` and become read-only, as when others replace a file */
+  S3F_CONFLICT_DROP = 3, /* `mine` is dropped: the application has kept of it what it wants */
+  S3F_CONFLICT_FAIL = 4  /* it stays staged, and the commit fails with -ESTALE */
+};
+
+/* Valid, with its handles, during the callback only; closing them is nothing. */
+typedef struct s3f_conflict {
+  uint32_t struct_size;
+  int32_t code;     /* ESTALE; EEXIST for a file made with S3F_O_EXCL */
+  const char* path; /* from the root, without a leading '/' */
+  s3f_fs* fs;
+  s3f_handle* base;   /* the version that the change was made on; NULL: the file was new. Reads are
+                         -ESTALE where they are neither resident nor kept by the bucket's versioning */
+  s3f_handle* mine;   /* the file as staged */
+  s3f_handle* theirs; /* what the store has; NULL: it was removed */
+  s3f_handle* result; /* empty, for reading and writing */
+} s3f_conflict;
+
+/* Decides a conflict: returns S3F_CONFLICT_*, anything else is STORE. Runs on the thread that commits, with no
+ * lock held; asked again where `mine` was written to meanwhile, or the store has changed again. It may call
+ * anything but s3f_fs_close of its own file system. What would have to wait for a commit or rename under way,
+ * such as that of this very file, is -EDEADLK (s3f_discard: -EBUSY) instead. What replaces the store's version
+ * has its attributes and metadata, but for those that are staged [N8]; a file that was new keeps its own. */
+typedef uint32_t (*s3f_conflict_fn)(void* user, const s3f_conflict* conflict);
 
 typedef struct s3f_fs_config {
   uint32_t struct_size;
@@ -154,6 +190,8 @@ typedef struct s3f_fs_config {
   const s3f_option* options;
   s3f_event_fn on_event; /* NULL = events are not wanted */
   void* on_event_user;
+  s3f_conflict_fn on_conflict; /* NULL = as the option `conflict` says */
+  void* on_conflict_user;
 } s3f_fs_config;
 
 /* Opens the file system at `url`:
@@ -177,6 +215,10 @@ typedef struct s3f_fs_config {
  *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2].
  *                               never: only s3f_commit does, not even s3f_fs_close; needs a state_dir
  *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
+ *   conflict            [store] store: see [W3]. mine: what is staged replaces the store's version, whatever
+ *                               that is (S3F_CONFLICT_MINE); on_conflict is asked before
+ *   staged_limit        [0]     most staged bytes, 0 = as many as fit: a write beyond first commits files
+ *                               that are closed, oldest first, and is -ENOSPC where that is not enough
  *   attribute_timeout   [1s]    how old an answer of stat, or an absence, may be. Opens always ask
  *   attributes          [full]  listed: mode, owner and mtime of directories and of what s3f_readdir
  *                               gives are the default_* and Last-Modified: no HEAD is sent for them
@@ -207,7 +249,7 @@ typedef struct s3f_fs_config {
  *   connections         [64]    most connections, 1..1,024
  *
  * With a state_dir that has staged changes they are staged again: -EBUSY: another file system has the
- * directory, -EIO: it is damaged; the message names who, or what.
+ * directory, -EIO: it is damaged (see s3f_rescue_open); the message names who, or what.
  * -EINVAL: malformed URL, unknown option (the message names the nearest), value out of range.
  * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
  * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
@@ -534,18 +576,66 @@ typedef struct s3f_status_info {
   uint64_t staged_bytes;
   uint64_t age_ns; /* since the oldest staged change */
   char message[768];
+  /* Why the last commit failed where trying again cannot help until somebody has acted, in Amazon S3
+   * Files' words: "S3AccessDenied", "S3BucketNotFound", "EncryptionKeyInaccessible", "S3ObjectArchived",
+   * "S3UserMetadataTooLarge", "FileSizeExceedsS3Limit", "PathTooLong". "" = none: trying again may
+   * help, or nothing failed. */
+  char export_error[32];
+  uint64_t next_attempt_ns; /* by itself, on s3f_now_ns()'s clock; 0 = none */
 } s3f_status_info;
 
-/* Commits what is staged for `path` (a file) or, for a directory, for all under it; "" or "/": all.
+/* s3f_commit flags */
+enum {
+  S3F_COMMIT_NO_WAIT =
+      1u << 0 /* return at once: it is done in the background, and tried again as with
+                                  a commit_delay. An event says how it went, s3f_status, and the next
+                                  s3f_fsync, s3f_close or s3f_commit of the file */
+};
+
+typedef struct s3f_commit_info {
+  uint32_t struct_size;
+  uint32_t files; /* committed by this call */
+  uint64_t bytes; /* their sizes */
+  /* where `path` is a file: the version that the store has of it; "" where none is known */
+  char etag[96];
+  char version_id[128];
+} s3f_commit_info;
+
+/* Commits what is staged for `path` (a file) or, for a directory, for all under it; "" or "/": all,
+ * oldest first. `out` may be NULL.
  * Returns when it is the store's state, under the precondition that the store still has the version
  * the change was made on. Parts of a large file go in parallel.
  * -ESTALE: the store has another version. It wins: the staged bytes are moved to
  *   /.s3files-lost+found, the path shows the store's version, an event tells [W3].
+ *   Unless the option `conflict` or on_conflict say otherwise.
  * -EEXIST: likewise, for a file opened with O_EXCL.
  * -EIO, -ETIMEDOUT, -EACCES, ...: it stays staged; commit again. For a directory the rest is tried,
- *   and the first error is returned.
+ *   and the first error is returned; `out` is written all the same.
  * 0 where nothing is staged. -ENOENT: no such path. */
-S3F_API int s3f_commit(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call);
+S3F_API int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
+                       uint32_t flags, const s3f_call* call);
+
+/* What is staged by now is committed before anything that is staged from now on, and before any change of
+ * names from now on [D5]. Returns at once, and sends nothing. Where it is written to a file that has changes
+ * from before, these are committed by that write first (-EBUSY with commit_delay=never). */
+S3F_API int s3f_barrier(s3f_fs* fs, const s3f_call* call);
+
+/* What committing `path`, or all under it, would send as things stand: requests and bytes, without retries,
+ * what tags take, and as if nothing had been uploaded while it was written. No request, nothing changes. Of a directory whose rename is staged the requests depend on what the store lists:
+ * it is only counted. */
+typedef struct s3f_diff_info {
+  uint32_t struct_size;
+  uint32_t files;       /* with staged bytes or attributes */
+  uint32_t directories; /* whose rename is staged */
+  uint32_t reserved;
+  uint64_t head, put, copy, create_upload, upload_part, copy_part, complete_upload;
+  uint64_t bytes_out;    /* request bodies */
+  uint64_t bytes_copied; /* by the store itself */
+  uint64_t bytes_in; /* that must be read from the store first, at most: what is resident is not */
+} s3f_diff_info;
+
+S3F_API int s3f_diff(s3f_diff_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
+                     const s3f_call* call);
 
 /* Drops what is staged for the file `path`: it is again as last committed, and gone where it never
  * was. Open handles follow. 0 where nothing is staged. -EBUSY while a commit of it is under way.
@@ -563,6 +653,64 @@ S3F_API int s3f_status(s3f_status_info* out, s3f_fs* fs, s3f_handle* at, const c
  * at the end. Changes made meanwhile may or may not be seen. */
 S3F_API int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs,
                             const s3f_call* call);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Rescue: what a state_dir holds, read without its store, its credentials or the application     */
+
+typedef struct s3f_rescue s3f_rescue;
+/* s3f_rescue_entry.kind */
+enum {
+  S3F_RESCUE_STAGED = 1,
+  S3F_RESCUE_CONFLICT = 2, /* was in lost+found; `original` is the path it had */
+  S3F_RESCUE_DAMAGED = 3,  /* what the journal has cannot be read; `message` says where */
+  S3F_RESCUE_STRANGER = 4, /* a file of bytes that nothing readable names; `path` is its name */
+  S3F_RESCUE_RENAME = 5 /* of the directory `original`, to `path`; the store has not followed yet */
+};
+
+typedef struct s3f_rescue_info {
+  uint32_t struct_size;
+  uint32_t whole;     /* 1: nothing is damaged or missing; strangers are then what nobody synced */
+  char url[1280];     /* whose changes these are; "" = cannot be told */
+  char endpoint[256]; /* of s3://; "" = AWS */
+  char message[768];  /* what is damaged of the journal itself; "" = nothing */
+} s3f_rescue_info;
+
+typedef struct s3f_rescue_entry {
+  uint32_t struct_size;
+  uint32_t kind;  /* S3F_RESCUE_* */
+  uint32_t whole; /* 1: all staged bytes are here; 0: `message` says what is missing */
+  uint32_t type, mode, uid, gid;
+  uint32_t commits; /* that were sent and may have taken effect; `commit_id` is the last one's */
+  uint64_t row;     /* number in the journal */
+  uint64_t size, staged_bytes;
+  int64_t mtime_ns;               /* since the epoch */
+  char etag[96], version_id[128]; /* what the change was made on; "" = a new file, or unknown */
+  char commit_id[64];
+  char path[1280], original[1280]; /* from the root, without a leading '/' */
+  char message[768];
+} s3f_rescue_entry;
+
+/* Opens the state directory `state_dir` and changes nothing in it, however damaged it is: the journal is
+ * read from a copy in $TMPDIR. `info` may be NULL. -EBUSY: a file system has the directory (the message
+ * names it); none can open it meanwhile. -ENOENT: there is no such directory, or nothing in it. */
+S3F_API int s3f_rescue_open(s3f_rescue** out, s3f_rescue_info* info, const char* state_dir,
+                            const s3f_call* call);
+/* Goes to the next entry, by row, strangers last: 1, or 0 at the end. */
+S3F_API int s3f_rescue_next(s3f_rescue_entry* out, s3f_rescue* rescue, const s3f_call* call);
+
+/* Where the bytes of the current entry are: HERE (staged, or zeros), IN_STORE (in the version that the
+ * change was made on), or LOST (staged, and gone). Each byte below its size is in one range. */
+enum { S3F_RESCUE_HERE = 1, S3F_RESCUE_IN_STORE = 2, S3F_RESCUE_LOST = 3 };
+typedef struct s3f_rescue_range {
+  uint64_t offset, size, where;
+} s3f_rescue_range;
+/* The ranges from `offset` on, in order; returns how many of at most `capacity`, 0 at the end. */
+S3F_API int64_t s3f_rescue_ranges(s3f_rescue_range* out, size_t capacity, uint64_t offset,
+                                  s3f_rescue* rescue, const s3f_call* call);
+/* As s3f_pread, of bytes that are here: less at the first that is not. -ENODATA: that one is at `offset`. */
+S3F_API int64_t s3f_rescue_read(void* buf, size_t size, uint64_t offset, s3f_rescue* rescue,
+                                const s3f_call* call);
+S3F_API void s3f_rescue_close(s3f_rescue* rescue); /* NULL is ignored */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Directories and names                                                                          */

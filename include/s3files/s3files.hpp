@@ -312,7 +312,20 @@ struct status_info {
   std::uint64_t staged_bytes = 0;
   std::chrono::nanoseconds age{};  // since the oldest staged change
   std::string message;
+  std::string export_error;  // why trying again cannot help, see s3f_status_info; empty: none
+  std::optional<std::chrono::steady_clock::time_point> next_attempt;  // by itself
 };
+
+// What a commit did.
+struct commit_info {
+  std::uint32_t files = 0;  // committed by this call
+  std::uint64_t bytes = 0;  // their sizes
+  std::string etag;         // of a single file: the version that the store has; empty: none known
+  std::string version_id;
+};
+
+// What a commit would send; the members are explained in s3files.h.
+using diff_info = s3f_diff_info;
 
 // Counters of a file system; the members are explained in s3files.h.
 using statistics = s3f_stats;
@@ -322,7 +335,8 @@ enum class event_kind : std::uint32_t {
   commit_failed = S3F_EVENT_COMMIT_FAILED,
   conflict = S3F_EVENT_CONFLICT,
   key_skipped = S3F_EVENT_KEY_SKIPPED,
-  unconditional = S3F_EVENT_UNCONDITIONAL
+  unconditional = S3F_EVENT_UNCONDITIONAL,
+  progress = S3F_EVENT_PROGRESS
 };
 
 // Valid while its handler runs.
@@ -333,11 +347,32 @@ struct event {
   std::string_view path;
   std::string_view message;
   std::string_view detail;
+  std::uint64_t total;
 };
 
 // Runs on the thread that caused the event, with no lock held. It may call anything but close of
 // its own file system. An exception that leaves it ends the program.
 using event_handler = std::function<void(const event&)>;
+
+enum class conflict_decision : std::uint32_t {
+  store = S3F_CONFLICT_STORE,    // the store's version wins, `mine` goes to lost+found
+  mine = S3F_CONFLICT_MINE,      // `mine` replaces it
+  merged = S3F_CONFLICT_MERGED,  // what was written to `result` does
+  drop = S3F_CONFLICT_DROP,      // `mine` is dropped
+  fail = S3F_CONFLICT_FAIL       // it stays staged, and the commit fails with ESTALE
+};
+
+struct conflict;
+
+// Decides a conflict: see s3f_conflict_fn for what it may call. An exception that leaves it ends the
+// program.
+using conflict_handler = std::function<conflict_decision(conflict&)>;
+
+// What is called back.
+struct handlers {
+  event_handler on_event;
+  conflict_handler on_conflict;  // none: as the option `conflict` says
+};
 
 // Names and values of s3f_fs_open's options: {{"endpoint", "http://localhost:9000"}}.
 using options = std::map<std::string, std::string>;
@@ -347,7 +382,7 @@ namespace detail {
 // A file system and what must live as long as it does; shared with the files it has open.
 struct mount {
   s3f_fs* fs = nullptr;
-  event_handler on_event;
+  handlers call_back;
 
   mount() = default;
   mount(const mount&) = delete;
@@ -355,13 +390,15 @@ struct mount {
   ~mount() { s3f_fs_close(fs, S3F_CLOSE_DISCARD, nullptr); }
 
   static void deliver(void* user, const s3f_event* raw) noexcept {
-    static_cast<mount*>(user)->on_event(event{static_cast<event_kind>(raw->kind),
-                                              {raw->code, std::generic_category()},
-                                              raw->bytes,
-                                              view(raw->path),
-                                              view(raw->message),
-                                              view(raw->detail)});
+    static_cast<mount*>(user)->call_back.on_event(event{static_cast<event_kind>(raw->kind),
+                                                        {raw->code, std::generic_category()},
+                                                        raw->bytes,
+                                                        view(raw->path),
+                                                        view(raw->message),
+                                                        view(raw->detail),
+                                                        raw->total});
   }
+  static inline std::uint32_t decide(void* user, const s3f_conflict* raw) noexcept;
 
  private:
   static std::string_view view(const char* text) noexcept { return text ? text : ""; }
@@ -511,6 +548,7 @@ class file {
 
  private:
   friend class file_system;
+  friend struct detail::mount;
 
   static s3f_lock raw_lock(lock_type type, const lock_range& range) {
     s3f_lock lock = S3F_INIT(s3f_lock);
@@ -538,6 +576,35 @@ class file {
   s3f_handle* handle_ = nullptr;
   open_flags flags_{};
 };
+
+// A conflict that is to be decided: see s3f_conflict. Its files are valid while the handler runs.
+struct conflict {
+  std::error_code code;  // ESTALE; EEXIST for a file opened as exclusive
+  std::string_view path;
+  file base;    // the version that the change was made on; not open where the file was new
+  file mine;    // as staged
+  file theirs;  // what the store has; not open where it was removed
+  file result;  // empty, for reading and writing
+};
+
+std::uint32_t detail::mount::decide(void* user, const s3f_conflict* raw) noexcept {
+  mount* const self = static_cast<mount*>(user);
+  auto lend = [&](s3f_handle* handle, open_flags flags) {
+    file lent;  // the library keeps its file system: whoever takes the file gets nothing
+    lent.handle_ = handle;
+    lent.flags_ = flags;
+    return lent;
+  };
+  conflict asked{{raw->code, std::generic_category()},
+                 view(raw->path),
+                 lend(raw->base, open_flags::read),
+                 lend(raw->mine, open_flags::read),
+                 lend(raw->theirs, open_flags::read),
+                 lend(raw->result, open_flags::read | open_flags::write)};
+  const conflict_decision decision = self->call_back.on_conflict(asked);
+  for (file* lent : {&asked.base, &asked.mine, &asked.theirs, &asked.result}) lent->release();
+  return static_cast<std::uint32_t>(decision);
+}
 
 // Where a path call looks: a path from the root, or from a directory that is open:
 //   fs.stat("a/b");  fs.stat({directory, "b"});
@@ -671,20 +738,22 @@ class file_system {
   explicit file_system(const std::string& url, const call& how = {})
       : file_system(url, options(), how) {}
   file_system(const std::string& url, const options& settings, const call& how = {})
-      : file_system(url, settings, event_handler(), how) {}
+      : file_system(url, settings, handlers(), how) {}
   file_system(const std::string& url, const options& settings, event_handler on_event,
+              const call& how = {})
+      : file_system(url, settings, handlers{std::move(on_event), {}}, how) {}
+  file_system(const std::string& url, const options& settings, handlers call_back,
               const call& how = {}) {
     std::vector<s3f_option> raw;
     for (const auto& [name, value] : settings) raw.push_back({name.c_str(), value.c_str()});
     auto mount = std::make_shared<detail::mount>();
-    mount->on_event = std::move(on_event);
+    mount->call_back = std::move(call_back);
     s3f_fs_config config = S3F_INIT(s3f_fs_config);
     config.options = raw.data();
     config.option_count = static_cast<std::uint32_t>(raw.size());
-    if (mount->on_event) {
-      config.on_event = &detail::mount::deliver;
-      config.on_event_user = mount.get();
-    }
+    if (mount->call_back.on_event) config.on_event = &detail::mount::deliver;
+    if (mount->call_back.on_conflict) config.on_conflict = &detail::mount::decide;
+    config.on_event_user = config.on_conflict_user = mount.get();
     how.finish(s3f_fs_open(&mount->fs, url.c_str(), &config, how.native()));
     if (mount->fs) mount_ = std::move(mount);
   }
@@ -846,13 +915,34 @@ class file_system {
                           static_cast<std::uint32_t>(flags), how.native()));
   }
 
-  // Commits what is staged for a file, for all under a directory, or for everything; returns when
-  // it is the store's state. ESTALE: the store has another version, which wins: the staged bytes
+  // Commits what is staged for a file, for all under a directory, or for everything, oldest first;
+  // returns when it is the store's state. ESTALE: the store has another version, which wins: the staged bytes
   // are moved to lost+found [W3]. EEXIST: likewise, for a file opened as exclusive. Other errors
   // leave it staged; for directories the rest is tried, and the first error is reported.
-  void commit(const call& how = {}) const { commit("", how); }
-  void commit(location where, const call& how = {}) const {
-    how.finish(s3f_commit(native_handle(), where.at(), where.path(), how.native()));
+  commit_info commit(const call& how = {}) const { return commit("", how); }
+  commit_info commit(location where, const call& how = {}) const {
+    s3f_commit_info raw = S3F_INIT(s3f_commit_info);
+    how.finish(s3f_commit(&raw, native_handle(), where.at(), where.path(), 0, how.native()));
+    return {raw.files, raw.bytes, raw.etag, raw.version_id};
+  }
+  // The same in the background: returns at once. An event says how it went, status(), and the next
+  // sync, close or commit of the file.
+  void commit_soon(const call& how = {}) const { commit_soon("", how); }
+  void commit_soon(location where, const call& how = {}) const {
+    how.finish(s3f_commit(nullptr, native_handle(), where.at(), where.path(), S3F_COMMIT_NO_WAIT,
+                          how.native()));
+  }
+
+  // What is staged by now is committed before anything that is staged, or named, from now on [D5].
+  void barrier(const call& how = {}) const {
+    how.finish(s3f_barrier(native_handle(), how.native()));
+  }
+
+  // What committing a path, or all under it, would send as things stand; no request.
+  diff_info diff(location where, const call& how = {}) const {
+    diff_info out = S3F_INIT(diff_info);
+    how.finish(s3f_diff(&out, native_handle(), where.at(), where.path(), how.native()));
+    return out;
   }
 
   // Drops what is staged for a file: it is again as last committed, and gone where it never was.
@@ -870,7 +960,9 @@ class file_system {
             raw.attempts,
             raw.staged_bytes,
             std::chrono::nanoseconds(raw.age_ns),
-            raw.message};
+            raw.message,
+            raw.export_error,
+            moment(raw.next_attempt_ns)};
   }
 
   // The paths with staged changes, in no stated order. Changes made meanwhile may be missed.
@@ -908,6 +1000,15 @@ class file_system {
   void close_discarding(const call& how = {}) { end(S3F_CLOSE_DISCARD, how); }
 
  private:
+  // A time of s3f_now_ns() as one of std::chrono's.
+  static std::optional<std::chrono::steady_clock::time_point> moment(std::uint64_t ns) {
+    if (ns == 0) return std::nullopt;
+    const auto ahead = static_cast<std::int64_t>(ns) - static_cast<std::int64_t>(s3f_now_ns());
+    return std::chrono::steady_clock::now() +
+           std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+               std::chrono::nanoseconds(ahead));
+  }
+
   // What a call writes whose size it tells for a size of 0, and which may grow in between.
   template <typename Call>
   static std::string sized(const call& how, Call ask) {
@@ -931,6 +1032,59 @@ class file_system {
   }
 
   std::shared_ptr<detail::mount> mount_;
+};
+
+// ------------------------------------------------------------------------------------------------
+// Rescue
+
+// What a state_dir holds, read without its store and without changing it; the members of entries are
+// explained in s3files.h. Movable; no file system can open the directory while this lives.
+//   for (s3files::rescue state("dir"); state.next();) std::cout << state.entry().path;
+class rescue {
+ public:
+  // ENOENT: no such directory. EBUSY: a file system has it. Where this reports a failure, it makes one
+  // that is not open.
+  explicit rescue(const std::string& state_dir, const call& how = {}) {
+    s3f_rescue* opened = nullptr;
+    how.finish(s3f_rescue_open(&opened, &info_, state_dir.c_str(), how.native()));
+    raw_.reset(opened);
+  }
+  explicit operator bool() const noexcept { return raw_ != nullptr; }
+
+  const s3f_rescue_info& info() const noexcept { return info_; }
+  // Goes to the next entry; false at the end.
+  bool next(const call& how = {}) {
+    return how.finish(s3f_rescue_next(&entry_, raw_.get(), how.native())) == 1;
+  }
+  const s3f_rescue_entry& entry() const noexcept { return entry_; }
+
+  // Where each byte of the entry is: staged here, in the store, or lost.
+  std::vector<s3f_rescue_range> ranges(const call& how = {}) const {
+    std::vector<s3f_rescue_range> all(64);
+    for (std::size_t used = 0; true; all.resize(2 * used)) {
+      const std::uint64_t from = used == 0 ? 0 : all[used - 1].offset + all[used - 1].size;
+      used += static_cast<std::size_t>(how.finish(
+          s3f_rescue_ranges(all.data() + used, all.size() - used, from, raw_.get(), how.native())));
+      if (used < all.size()) {
+        all.resize(used);
+        return all;
+      }
+    }
+  }
+  // Less than `size` at the end and at the first byte that is not here. ENODATA: that is at `offset`.
+  std::size_t read(void* buffer, std::size_t size, std::uint64_t offset,
+                   const call& how = {}) const {
+    return static_cast<std::size_t>(
+        how.finish(s3f_rescue_read(buffer, size, offset, raw_.get(), how.native())));
+  }
+
+ private:
+  struct closer {
+    void operator()(s3f_rescue* raw) const noexcept { s3f_rescue_close(raw); }
+  };
+  std::unique_ptr<s3f_rescue, closer> raw_;
+  s3f_rescue_info info_ = S3F_INIT(s3f_rescue_info);
+  s3f_rescue_entry entry_ = S3F_INIT(s3f_rescue_entry);
 };
 
 // ------------------------------------------------------------------------------------------------

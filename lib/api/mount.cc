@@ -40,4 +40,55 @@ s3f_attr AttrOf(const FileInfo& info) {
   return attr;
 }
 
+void ConflictAdapter::Open(std::weak_ptr<Mount> mount) {
+  absl::MutexLock lock(&mu_);
+  mount_ = std::move(mount);
+}
+
+void ConflictAdapter::Close() {
+  absl::MutexLock lock(&mu_);
+  mount_.reset();
+  mu_.Await(absl::Condition(
+      +[](int* running) { return *running == 0; }, &running_));
+}
+
+ConflictDecision ConflictAdapter::Judge(const ConflictCase& conflict) {
+  if (callback_ == nullptr) return default_;
+  std::shared_ptr<Mount> mount;
+  {
+    absl::MutexLock lock(&mu_);
+    mount = mount_.lock();
+    if (mount == nullptr) return ConflictDecision::kFail;
+    ++running_;
+  }
+  uint32_t decision;
+  {
+    FileSystem::ConflictHandles handles = mount->fs->OpenConflict(conflict);
+    s3f_fs fs{mount};
+    s3f_handle base{mount, std::move(handles.base), true};
+    s3f_handle mine{mount, std::move(handles.mine), true};
+    s3f_handle theirs{mount, std::move(handles.theirs), true};
+    s3f_handle result{mount, std::move(handles.result), true};
+    s3f_conflict asked = {};
+    asked.struct_size = sizeof(asked);
+    asked.code = conflict.error;
+    asked.path = conflict.path.c_str();
+    asked.fs = &fs;
+    asked.base = base.handle == nullptr ? nullptr : &base;
+    asked.mine = &mine;
+    asked.theirs = theirs.handle == nullptr ? nullptr : &theirs;
+    asked.result = &result;
+    decision = callback_(user_, &asked);
+    for (s3f_handle* handle : {&base, &mine, &theirs, &result}) {
+      mount->fs->CloseLent(std::move(handle->handle));
+    }
+  }
+  absl::MutexLock lock(&mu_);
+  // Not the last one to have it: who closes the file system waits for this.
+  mount.reset();
+  --running_;
+  return decision <= S3F_CONFLICT_FAIL ? static_cast<ConflictDecision>(decision)
+                                       : ConflictDecision::kStore;
+}
+
 }  // namespace s3files

@@ -34,6 +34,7 @@ class EventAdapter final : public EventSink {
     out.path = event.path.c_str();
     out.message = message.c_str();
     out.detail = event.detail.c_str();
+    out.total = event.total;
     callback_(user_, &out);
   }
 
@@ -42,10 +43,40 @@ class EventAdapter final : public EventSink {
   void* const user_;
 };
 
+struct Mount;
+
+// Asks the application what is to become of a conflict. Thread-safe.
+class ConflictAdapter : public ConflictJudge {
+ public:
+  ConflictAdapter(s3f_conflict_fn callback, void* user) : callback_(callback), user_(user) {}
+
+  bool asks() const { return callback_ != nullptr; }
+  // What it says without a callback. Before the file system is opened.
+  void set_default(ConflictDecision decision) { default_ = decision; }
+  // From here on the callback is called; before, files with conflicts stay staged.
+  void Open(std::weak_ptr<Mount> mount);
+  // It is not called any more; waits for calls under way, which have the mount.
+  void Close();
+
+  ConflictDecision Judge(const ConflictCase& conflict) override;
+
+ private:
+  const s3f_conflict_fn callback_;
+  void* const user_;
+  ConflictDecision default_ = ConflictDecision::kStore;
+
+  absl::Mutex mu_;  // leaf
+  std::weak_ptr<Mount> mount_ ABSL_GUARDED_BY(mu_);
+  int running_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
 // A file system and what it reports to; handles share it, so that none outlives it.
 struct Mount {
-  Mount(s3f_event_fn callback, void* user) : events(callback, user) {}
+  explicit Mount(const s3f_fs_config& config)
+      : events(config.on_event, config.on_event_user),
+        conflicts(config.on_conflict, config.on_conflict_user) {}
   EventAdapter events;
+  ConflictAdapter conflicts;
   std::shared_ptr<FileSystem> fs;
 };
 
@@ -58,6 +89,7 @@ struct s3f_fs {
 struct s3f_handle {
   std::shared_ptr<s3files::Mount> mount;
   std::unique_ptr<s3files::Handle> handle;
+  bool lent = false;  // to a callback: closing it is nothing
 };
 
 namespace s3files {

@@ -60,7 +60,8 @@ CallContext ProbeContext(const CallContext& call, int64_t timeout_ns) {
 
 absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
     const CallContext& call, absl::string_view url_text,
-    const std::vector<std::pair<std::string, std::string>>& given, EventSink* events) {
+    const std::vector<std::pair<std::string, std::string>>& given, EventSink* events,
+    ConflictAdapter* conflicts) {
   S3FILES_ASSIGN_OR_RETURN(const Url url, ParseUrl(url_text));
   S3FILES_ASSIGN_OR_RETURN(Options options, ParseOptions(url.scheme, given));
   options.fs.prefix = url.prefix + options.root_directory;
@@ -72,8 +73,10 @@ absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
                                         "/", options.fs.prefix, " ", options.s3.endpoint);
     S3FILES_ASSIGN_OR_RETURN(journal, Journal::Open(options.state_dir, of));
   }
+  conflicts->set_default(options.on_conflict);
+  const bool judged = conflicts->asks() || options.on_conflict != ConflictDecision::kStore;
   auto fs = std::make_shared<FileSystem>(std::move(store), options.fs, events, Clock::System(),
-                                         std::move(journal));
+                                         std::move(journal), judged ? conflicts : nullptr);
   S3FILES_RETURN_IF_ERROR(fs->Recover(call));
   S3FILES_RETURN_IF_ERROR(fs->MakeRoot(call));
   return fs;

@@ -9,16 +9,18 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "lib/api/mount.h"
 #include "lib/base/call_context.h"
 #include "lib/base/event_sink.h"
 #include "lib/fs/file_system.h"
 
 namespace s3files {
 
-// See s3f_fs_open. `events` may be null and outlives the file system.
+// See s3f_fs_open. `events` may be null; it and `conflicts` outlive the file system.
 absl::StatusOr<std::shared_ptr<FileSystem>> OpenFileSystem(
     const CallContext& call, absl::string_view url,
-    const std::vector<std::pair<std::string, std::string>>& options, EventSink* events);
+    const std::vector<std::pair<std::string, std::string>>& options, EventSink* events,
+    ConflictAdapter* conflicts);
 
 }  // namespace s3files
 

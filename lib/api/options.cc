@@ -196,6 +196,14 @@ const std::vector<Rule>& Rules() {
           }),
       any("commit_max_age",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
+      any("conflict",
+          [](N n, Text v, O o) {
+            if (v != "store" && v != "mine") return Bad(n, v, "store or mine is needed");
+            o.on_conflict = v == "mine" ? ConflictDecision::kMine : ConflictDecision::kStore;
+            return absl::OkStatus();
+          }),
+      any("staged_limit",
+          [](N n, Text v, O o) { return ParseSize(n, v, 0, kG << 20, &o.fs.commit.staged_limit); }),
       any("attribute_timeout",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.import.attribute_timeout_ns); }),
       any("attributes",
@@ -346,6 +354,8 @@ absl::StatusOr<Options> ParseOptions(
   }
   if (options.s3.region.empty()) options.s3.region = FirstSet({"AWS_REGION", "AWS_DEFAULT_REGION"});
   options.s3.retry.budget = absl::Nanoseconds(options.timeout_ns);
+  // A store that says nothing is not waited for any longer (to the second, as curl counts).
+  options.s3.stall_timeout = std::min(options.s3.stall_timeout, options.s3.retry.budget);
   return options;
 }
 

@@ -29,7 +29,8 @@ struct Options {
   S3StoreOptions s3;
   int64_t timeout_ns = int64_t{60} * 1'000'000'000;
   bool file_fsync = true;
-  std::string state_dir;       // empty: none
+  std::string state_dir;  // empty: none
+  ConflictDecision on_conflict = ConflictDecision::kStore;
   std::string root_directory;  // normalised: empty, or with a '/' at its end only
 };
 

@@ -1,5 +1,5 @@
 // The C ABI: each call checks its arguments and hands over to the file system. Here: file systems,
-// files, staged changes.
+// files.
 #include "s3files/s3files.h"
 
 #include <cerrno>
@@ -21,7 +21,7 @@ namespace {
 // Ends a handle by `end`, whatever `call` is like: the handle is gone afterwards.
 int EndHandle(s3f_handle* handle, const s3f_call* call,
               absl::Status (FileSystem::*end)(const CallContext&, std::unique_ptr<Handle>)) {
-  if (handle == nullptr) return 0;
+  if (handle == nullptr || handle->lent) return 0;
   // What was inherited by fork may hold locks of threads that do not exist here: it is left alone.
   if (handle->mount->fs->InForkedChild()) return 0;
   const std::unique_ptr<s3f_handle> owned(handle);
@@ -91,10 +91,11 @@ int s3f_fs_open(s3f_fs** out, const char* url, const s3f_fs_config* config, cons
     s3f_fs_config known = {};
     if (config != nullptr) S3FILES_RETURN_IF_ERROR(s3files::ReadStruct(config, &known));
     S3FILES_ASSIGN_OR_RETURN(const auto options, s3files::OptionsOf(known));
-    auto mount = std::make_shared<s3files::Mount>(known.on_event, known.on_event_user);
-    S3FILES_ASSIGN_OR_RETURN(mount->fs,
-                             s3files::OpenFileSystem(context, url, options, &mount->events));
-    *out = new s3f_fs{std::move(mount)};
+    auto mount = std::make_shared<s3files::Mount>(known);
+    S3FILES_ASSIGN_OR_RETURN(mount->fs, s3files::OpenFileSystem(context, url, options,
+                                                                &mount->events, &mount->conflicts));
+    *out = new s3f_fs{mount};
+    mount->conflicts.Open(mount);
     return absl::OkStatus();
   }));
 }
@@ -108,6 +109,7 @@ int s3f_fs_close(s3f_fs* fs, uint32_t flags, const s3f_call* call) {
                                                        : fs->mount->fs->Close(context, discard);
   }));
   if (result == 0 || (discard && fs->mount->fs->CheckUsable().code() != absl::StatusCode::kOk)) {
+    fs->mount->conflicts.Close();
     delete fs;
   }
   return result;
@@ -225,53 +227,6 @@ int s3f_close(s3f_handle* handle, const s3f_call* call) {
 
 int s3f_abandon(s3f_handle* handle, const s3f_call* call) {
   return s3files::EndHandle(handle, call, &FileSystem::Abandon);
-}
-
-int s3f_commit(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    return files.Commit(context, s3files::AtOf(at), path);
-  });
-}
-
-int s3f_discard(s3f_fs* fs, s3f_handle* at, const char* path, const s3f_call* call) {
-  return RunPath(fs, at, path, call, [&](const CallContext& context, FileSystem& files) {
-    return files.Discard(context, s3files::AtOf(at), path);
-  });
-}
-
-int s3f_status(s3f_status_info* out, s3f_fs* fs, s3f_handle* at, const char* path,
-               const s3f_call* call) {
-  return RunPath(
-      fs, at, path, call, [&](const CallContext& context, FileSystem& files) -> absl::Status {
-        if (out == nullptr) return Missing("out");
-        S3FILES_ASSIGN_OR_RETURN(const FileSystem::PathStatus status,
-                                 files.Status(context, s3files::AtOf(at), path));
-        s3f_status_info filled = {};
-        filled.state = static_cast<uint32_t>(status.state);
-        filled.code = s3files::ErrnoOf(status.last_error);
-        filled.attempts = status.attempts;
-        filled.staged_bytes = status.staged_bytes;
-        filled.age_ns = static_cast<uint64_t>(status.age_ns);
-        s3files::CopyText(status.last_error.message(), filled.message, sizeof(filled.message));
-        return s3files::WriteStruct(out, filled);
-      });
-}
-
-int s3f_next_staged(uint64_t* cursor, char* path, size_t size, s3f_fs* fs, const s3f_call* call) {
-  return static_cast<int>(RunCall(call, [&](const CallContext&) -> absl::StatusOr<int64_t> {
-    if (cursor == nullptr) return Missing("cursor");
-    if (path == nullptr) return Missing("path");
-    S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, nullptr));
-    uint64_t next = *cursor;
-    const std::optional<std::string> staged = fs->mount->fs->NextStaged(&next);
-    if (!staged) return 0;
-    if (staged->size() >= size) {
-      return Error(ERANGE, absl::StrCat("the path needs ", staged->size() + 1, " bytes"));
-    }
-    std::memcpy(path, staged->c_str(), staged->size() + 1);
-    *cursor = next;
-    return 1;
-  }));
 }
 
 }  // extern "C"

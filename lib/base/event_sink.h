@@ -17,6 +17,7 @@ enum class EventKind : uint32_t {
   kConflict = 3,       // the store's version won; `detail` is the lost+found path
   kKeySkipped = 4,     // a key that cannot be a path was left out of a listing
   kUnconditional = 5,  // the store does not honour a condition: checked with a HEAD just before
+  kProgress = 6,       // of a commit in parts: `bytes` of `total` are in the store
 };
 
 struct Event {
@@ -25,6 +26,7 @@ struct Event {
   absl::Status status;
   std::string detail;
   uint64_t bytes = 0;
+  uint64_t total = 0;
 };
 
 // Implementations are thread-safe. Called with no lock held.
@@ -46,6 +48,7 @@ class DeferredEvents {
   DeferredEvents& operator=(const DeferredEvents&) = delete;
 
   void Add(Event event) { events_.push_back(std::move(event)); }
+  const std::vector<Event>& so_far() const { return events_; }
 
  private:
   EventSink* const sink_;

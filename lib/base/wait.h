@@ -4,12 +4,16 @@
 #define S3FILES_LIB_BASE_WAIT_H_
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "lib/base/call_context.h"
+#include "lib/base/callback_scope.h"
+#include "lib/base/errors.h"
 
 namespace s3files {
 
@@ -26,6 +30,17 @@ absl::Status WaitUntil(const CallContext& call, absl::Mutex& mu, absl::CondVar& 
     cv.WaitWithTimeout(&mu, wait);
   }
   return absl::OkStatus();
+}
+
+// The same for what another commit or rename has. EDEADLK: it would have to be waited for, in a
+// callback of the application.
+template <typename Ready>
+absl::Status WaitForOthers(const CallContext& call, absl::Mutex& mu, absl::CondVar& cv,
+                           absl::string_view what, Ready ready) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+  if (CallbackScope::Entered() && !ready()) {
+    return Error(EDEADLK, absl::StrCat(what, " is not possible in a callback"));
+  }
+  return WaitUntil(call, mu, cv, what, ready);
 }
 
 }  // namespace s3files

@@ -291,6 +291,38 @@ void Content::Rebase(BasePtr base) {
   EndCommit();
 }
 
+void Content::Suspend() {
+  absl::MutexLock lock(&mu_);
+  EndCommit();
+}
+
+bool Content::RetireUnlessWritten() {
+  absl::MutexLock lock(&mu_);
+  if (live_ != nullptr) return false;
+  retired_ = true;
+  return true;
+}
+
+Content::Shape Content::shape() const {
+  absl::ReaderMutexLock lock(&mu_);
+  Shape shape;
+  shape.size = SizeLocked();
+  shape.has_base = base_ != nullptr;
+  uint64_t below = base_ == nullptr ? 0 : base_->size;
+  for (const Overlay* layer : {frozen_.get(), live_.get()}) {
+    if (layer == nullptr) continue;
+    below = std::min(below, layer->below());
+    RangeSet staged;
+    for (const ByteRange& range : shape.staged.Within({0, layer->below()})) staged.Add(range);
+    for (const ByteRange& range : layer->staged().Within({0, layer->size()})) staged.Add(range);
+    shape.staged = std::move(staged);
+  }
+  shape.base_visible = below;
+  shape.is_copy =
+      own_base_.has_value() && shape.staged.empty() && base_->size == below && shape.size == below;
+  return shape;
+}
+
 void Content::EndCommit() {
   committing_ = false;
   committed_.SignalAll();

@@ -81,6 +81,11 @@ class Content {
   // The commit failed: the frozen generation takes writes again, with the live one's changes. On
   // error (ENOSPC, EIO) both are still there and readable.
   absl::Status Thaw();
+  // The commit failed, and somebody is asked what is to become of the frozen generation: reads do not
+  // wait for it any more, and what is written meanwhile stays apart from it until Thaw.
+  void Suspend();
+  // Retire, unless something was written since the last Freeze; then false.
+  bool RetireUnlessWritten();
   // Nothing is frozen; `base` holds the same bytes as the one before, apart from staged ones.
   void Adopt(BasePtr base);
   // Nothing is frozen; the same bytes stand under another key or version: handles follow, what is in
@@ -109,6 +114,17 @@ class Content {
   // way. Nothing where none is borrowed. On error some of it is staged. As Read and Write.
   absl::Status Own(const CallContext& call);
   bool borrowed() const;
+  // Stages what still shows of the base, so that another may take its place. As Own.
+  absl::Status StageBase(const CallContext& call);
+  // The plan of a commit rests on this. Nothing is frozen by it.
+  struct Shape {
+    uint64_t size = 0;
+    RangeSet staged;
+    uint64_t base_visible = 0;
+    bool has_base = false;
+    bool is_copy = false;  // the store can copy all of it from another file
+  };
+  Shape shape() const;
   // Starts to bring in what of `range` is not staged. Never waits.
   void ReadAhead(const ByteRange& range);
 
@@ -130,7 +146,8 @@ class Content {
   absl::Status CopyStaged(const ByteRange& range, absl::Span<char> out,
                           std::vector<ByteRange>* from_base) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool OnBase() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  absl::Status OwnPiece(const CallContext& call, const BasePtr& source, const ByteRange& piece);
+  absl::Status StageBaseOf(const CallContext& call, const BasePtr& source);
+  absl::Status StagePiece(const CallContext& call, const BasePtr& source, const ByteRange& piece);
   absl::Status Merge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

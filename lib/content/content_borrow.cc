@@ -47,12 +47,9 @@ absl::Status Content::Own(const CallContext& call) {
     if (!own_base_) return absl::OkStatus();
     source = base_;
   }
-  for (uint64_t at = 0; at < source->size; at += kBlockSize) {
-    if (at % kReadAheadWindow == 0) ReadAhead({at, at + kReadAheadWindow});
-    S3FILES_RETURN_IF_ERROR(OwnPiece(call, source, {at, std::min(at + kBlockSize, source->size)}));
-  }
+  S3FILES_RETURN_IF_ERROR(StageBaseOf(call, source));
   absl::MutexLock lock(&mu_);
-  if (base_ != source || !OnBase() || committing_) return absl::OkStatus();
+  if (!own_base_ || base_ != source || !OnBase() || committing_) return absl::OkStatus();
   const ByteRange visible{0, std::min(live_->below(), source->size)};
   if (live_->staged().Missing(visible).empty()) {
     base_ = *std::move(own_base_);
@@ -61,14 +58,26 @@ absl::Status Content::Own(const CallContext& call) {
   return absl::OkStatus();
 }
 
-// The live generation lies on a borrowed base, and nothing between them: a commit that failed and
-// could not be undone for want of room leaves two.
-bool Content::OnBase() const {
-  return own_base_.has_value() && live_ != nullptr && frozen_ == nullptr;
+absl::Status Content::StageBase(const CallContext& call) {
+  const BasePtr source = base();
+  return source == nullptr ? absl::OkStatus() : StageBaseOf(call, source);
 }
 
-absl::Status Content::OwnPiece(const CallContext& call, const BasePtr& source,
-                               const ByteRange& piece) {
+absl::Status Content::StageBaseOf(const CallContext& call, const BasePtr& source) {
+  for (uint64_t at = 0; at < source->size; at += kBlockSize) {
+    if (at % kReadAheadWindow == 0) ReadAhead({at, at + kReadAheadWindow});
+    S3FILES_RETURN_IF_ERROR(
+        StagePiece(call, source, {at, std::min(at + kBlockSize, source->size)}));
+  }
+  return absl::OkStatus();
+}
+
+// The live generation lies on the base, and nothing between them: a commit that failed and could not
+// be undone for want of room leaves two.
+bool Content::OnBase() const { return live_ != nullptr && frozen_ == nullptr; }
+
+absl::Status Content::StagePiece(const CallContext& call, const BasePtr& source,
+                                 const ByteRange& piece) {
   std::vector<char> buffer(piece.size());
   bool fetched = false;
   while (true) {

@@ -44,6 +44,7 @@ absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr
                                      "outside of it"));
   }
   S3FILES_RETURN_IF_ERROR(mover_.CheckPossible());
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   {
     // From here on nothing new is written at the two places, and what is under way ends.
     S3FILES_RETURN_IF_ERROR(names_.DeclareMove(call, source, to.directory, to.name));
@@ -52,9 +53,10 @@ absl::Status FileSystem::RenameDirectory(const CallContext& call, const InodePtr
     S3FILES_ASSIGN_OR_RETURN(const InodePtr target, CheckDirectoryTarget(call, source, to, flags));
     if (target == source) return absl::OkStatus();
     S3FILES_RETURN_IF_ERROR(StageDirectory(call, source, target, from, to));
+    if (journal_ != nullptr)
+      journal_->WaitForAll(call).IgnoreError();  // it goes on trying by itself
   }
-  // The journal knows nothing of the renames of directories: they are not put off with it.
-  if (options_.commit.delay_ns > 0 && !committer_->has_journal()) return absl::OkStatus();
+  if (options_.commit.delay_ns > 0) return absl::OkStatus();
   return committer_->CommitMove(call, source);
 }
 
@@ -101,6 +103,25 @@ absl::StatusOr<InodePtr> FileSystem::CheckDirectoryTarget(const CallContext& cal
   return target;
 }
 
+// In the journal, too, with all that this has of files in it: no crash finds one without the other.
+absl::StatusOr<Names::MoveStep> FileSystem::StageMove(const CallContext& call,
+                                                      const InodePtr& source, const Place& from,
+                                                      const Place& to, const Version& replaced) {
+  committer_->OwnWithin(call, source).IgnoreError();  // such a file keeps the row it has
+  std::optional<Journal::Together> together;
+  if (journal_ != nullptr) together.emplace(journal_.get());
+  S3FILES_ASSIGN_OR_RETURN(const Names::MoveStep step,
+                           names_.StageMove(source, to.directory, to.name));
+  if (step.wait_for != nullptr) return step;
+  if (step.cancelled) {
+    mover_.Forget(source);
+  } else {
+    mover_.Begin(source, from.directory, replaced);
+  }
+  committer_->NoteMoved(source);
+  return step;
+}
+
 absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr& source,
                                         const InodePtr& target, const Place& from,
                                         const Place& to) {
@@ -128,21 +149,15 @@ absl::Status FileSystem::StageDirectory(const CallContext& call, const InodePtr&
         changed = changed || Recall(from) != source || Recall(to) != there ||
                   MustFinishFirst(names_.MoveOf(source), mover_.Replaces(source), key);
         if (changed) return NameChanged();
-        const auto step = names_.StageMove(source, to.directory, to.name);
+        const auto step = StageMove(call, source, from, to, replaced);
         if (!step.ok()) {
           if (is_free) Remove(there);
           return step.status();
         }
         if (step->wait_for == nullptr) {
-          if (step->cancelled) {
-            mover_.Forget(source);
-          } else {
-            mover_.Begin(source, from.directory, replaced);
-          }
           Remove(there);
           importer_.NoteCreated(to.directory, to.name);
           importer_.NoteRemoved(from.directory, from.name);
-          committer_->NoteMoved(source);
           return absl::OkStatus();
         }
         wait_for = step->wait_for;

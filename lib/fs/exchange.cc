@@ -58,6 +58,7 @@ absl::Status FileSystem::ExchangeFiles(const CallContext& call, const InodePtr& 
   if (from.directory == names_.lost_and_found() || to.directory == names_.lost_and_found()) {
     return Error(EPERM, absl::StrCat("files in /", kLostAndFound, " cannot be exchanged"));
   }
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(source)));
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(target)));
   DeferredEvents events(events_);

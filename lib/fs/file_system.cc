@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
 
@@ -54,7 +55,8 @@ absl::Status CheckFlags(uint32_t flags) {
 }  // namespace
 
 FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
-                       EventSink* events, Clock* clock, std::unique_ptr<Journal> journal)
+                       EventSink* events, Clock* clock, std::unique_ptr<Journal> journal,
+                       ConflictJudge* judge)
     : options_(options),
       pid_(getpid()),
       events_(OrIgnore(events)),
@@ -70,18 +72,20 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
       guard_(store_.get(), events_, options.strict),
-      writer_(store_.get(), &fetcher_, &spill_, transfers_.get(), &guard_, options.parts),
+      uploads_(store_.get(), transfers_.get(), journal_.get()),
+      writer_(store_.get(), &uploads_, &fetcher_, &spill_, transfers_.get(), &guard_,
+              options.parts),
       mover_({store_.get(), &names_, &importer_, &writer_, &guard_, transfers_.get(),
-              options.strict}) {
+              options.strict, journal_.get()}) {
   spill_.directory = options.spill_dir;
   if (journal_ != nullptr) {
     spill_.directory = journal_->state_dir().staged_path();
     spill_.named = true;
   }
   committer_ = std::make_unique<Committer>(
-      Committer::Parts{store_.get(), &fetcher_, &names_, &writer_, &guard_, &spill_, events_,
-                       clock_, transfers_.get(), commits_.get(), options.import.defaults, &mover_,
-                       journal_.get()},
+      Committer::Parts{store_.get(), &fetcher_, &names_, &uploads_, &writer_, &guard_, &spill_,
+                       events_, clock_, transfers_.get(), commits_.get(), options.import.defaults,
+                       &mover_, journal_.get(), judge},
       options.parts, options.commit);
 }
 
@@ -101,6 +105,9 @@ absl::Status FileSystem::CheckUsable() const {
                  "this file system belongs to the process that forked; open one in the child");
   }
   if (closed_.load(std::memory_order_acquire)) return Error(EBADF, "the file system is closed");
+  if (CallbackScope::IsSilenced(&names_)) {
+    return Error(EDEADLK, "a commit waits for this callback: it cannot use the file system");
+  }
   return absl::OkStatus();
 }
 
@@ -115,10 +122,12 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
     return Error(EBUSY, absl::StrCat(handles, " handles are still open; close them first"));
   }
   // A handle that is still open is an abandoned writer: what it staged is not published.
-  absl::Status status =
-      options_.commit.delay_ns == kNever
-          ? committer_->CommitMovesWithin(call, names_.root())
-          : committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  absl::Status status;
+  if (options_.commit.delay_ns != kNever) {
+    status = committer_->CommitWithin(call, names_.root(), /*unless_open=*/discard);
+  } else if (journal_ == nullptr) {
+    status = committer_->CommitMovesWithin(call, names_.root());
+  }
   // What cannot be committed, or is not to be, the next file system on the directory has again.
   status.Update(committer_->RecordAll(call));
   for (const InodePtr& inode : names_.Children(names_.lost_and_found())) {
@@ -293,6 +302,9 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }
   }
+  if ((flags & kOpenTruncate) != 0) {
+    S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, inode));
+  }
   std::unique_ptr<Handle> handle = NewHandle(inode, flags);
   if ((flags & kOpenTruncate) != 0) {
     const absl::Status status = handle->content->Truncate(0);
@@ -315,10 +327,11 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::Create(const CallContext& ca
   {
     absl::MutexLock lock(&inode->mu);
     // A rename to this name may be under way.
-    S3FILES_RETURN_IF_ERROR(WaitUntil(call, inode->mu, inode->changed, "waiting for a rename", [&] {
-      inode->mu.AssertHeld();
-      return !inode->busy;
-    }));
+    S3FILES_RETURN_IF_ERROR(
+        WaitForOthers(call, inode->mu, inode->changed, "waiting for a rename", [&] {
+          inode->mu.AssertHeld();
+          return !inode->busy;
+        }));
     // Another thread was first, or found out meanwhile that there is something.
     if (inode->type != FileType::kFile || inode->removed || inode->content != nullptr) {
       return NameChanged();
@@ -371,8 +384,11 @@ absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext& call, Handle& han
   absl::StatusOr<size_t> n = handle.content->Read(call, offset, out);
   if (ErrnoOf(n.status()) != ESTALE) return n;
   // What replaced the version may be a commit of ours that seemed to fail.
-  S3FILES_ASSIGN_OR_RETURN(const bool ours, committer_->Settle(call, handle.inode));
-  return ours ? handle.content->Read(call, offset, out) : n;
+  const absl::StatusOr<bool> ours = committer_->Settle(call, handle.inode);
+  if (ErrnoOf(ours.status()) == EDEADLK)
+    return n;  // it is just being asked what is to become of it
+  S3FILES_RETURN_IF_ERROR(ours.status());
+  return *ours ? handle.content->Read(call, offset, out) : n;
 }
 
 template absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext&, Handle&, uint64_t,
@@ -399,6 +415,7 @@ absl::Status FileSystem::Write(const CallContext& call, Handle& handle, uint64_t
   const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, offset, size));
   if (size == 0) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_RETURN_IF_ERROR(handle.content->Write(offset, pieces));
   OnStaged(call, handle);
   return absl::OkStatus();
@@ -409,6 +426,7 @@ absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& han
   const uint64_t size = TotalSize(pieces);
   S3FILES_RETURN_IF_ERROR(
       CheckWritable(handle, handle.content == nullptr ? 0 : handle.content->size(), size));
+  if (size > 0) S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_ASSIGN_OR_RETURN(const uint64_t offset, handle.content->Append(pieces));
   if (size > 0) OnStaged(call, handle);
   return offset;
@@ -417,6 +435,7 @@ absl::StatusOr<uint64_t> FileSystem::Append(const CallContext& call, Handle& han
 absl::Status FileSystem::Truncate(const CallContext& call, Handle& handle, uint64_t size) {
   S3FILES_RETURN_IF_ERROR(CheckWritable(handle, size, 0));
   if (size == handle.content->size() && size > 0) return absl::OkStatus();
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, handle.inode));
   S3FILES_RETURN_IF_ERROR(handle.content->Truncate(size));
   OnTruncated(call, handle);
   return absl::OkStatus();
@@ -536,64 +555,6 @@ absl::StatusOr<std::vector<DirectoryEntry>> FileSystem::ReadDirectory(
   if (handle.stream == nullptr) return Error(ENOTDIR, "the handle is not one of a directory");
   if ((handle.flags & kOpenPath) != 0) return Error(EBADF, "the handle is a reference only");
   return handle.stream->Read(call, most, cookie, after_name, mask);
-}
-
-absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl::string_view path) {
-  return AtPlace(call, at, path, [&](Place& place) -> absl::Status {
-    InodePtr inode = Recall(place);
-    // What is not known here has nothing staged; whether it exists, the store must say.
-    if (inode == nullptr) {
-      S3FILES_ASSIGN_OR_RETURN(inode, Find(call, place, Freshness::kRecent, /*follow=*/false));
-    }
-    if (inode->type == FileType::kDirectory) return committer_->CommitWithin(call, inode);
-    // Its name is staged, too, where its directory was renamed.
-    S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(inode)));
-    return committer_->Commit(call, inode);
-  });
-}
-
-absl::Status FileSystem::Discard(const CallContext& call, const Handle* at,
-                                 absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
-  const InodePtr inode = Recall(place);
-  if (inode == nullptr) return absl::OkStatus();
-  if (inode->type == FileType::kDirectory) {
-    return Error(EISDIR, absl::StrCat(Describe(place), " is a directory"));
-  }
-  const std::optional<BusyInode> busy = BusyInode::TryAcquire(inode);
-  if (!busy) return Error(EBUSY, absl::StrCat(Describe(place), " is being committed"));
-  DiscardBusy(call, inode);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<FileSystem::PathStatus> FileSystem::Status(const CallContext& call, const Handle* at,
-                                                          absl::string_view path) {
-  S3FILES_ASSIGN_OR_RETURN(const Place place, Resolve(call, at, path));
-  PathStatus status;
-  const InodePtr inode = Recall(place);
-  if (inode == nullptr) return status;
-  const bool moved = names_.MoveOf(inode).directory != nullptr;
-  if (inode->type == FileType::kDirectory && !moved) return status;
-  status.age_ns = committer_->AgeOf(inode);
-  absl::MutexLock lock(&inode->mu);
-  status.last_error = inode->last_error;
-  status.attempts = inode->attempts;
-  if (inode->content != nullptr) status.staged_bytes = inode->content->staged_bytes();
-  if (inode->conflict) {
-    status.state = State::kConflict;
-  } else if (inode->Staged() || moved) {
-    status.state = inode->busy               ? State::kCommitting
-                   : !inode->last_error.ok() ? State::kFailed
-                                             : State::kStaged;
-  }
-  return status;
-}
-
-std::optional<std::string> FileSystem::NextStaged(uint64_t* cursor) {
-  const Committer::StagedInode staged = committer_->NextStaged(*cursor);
-  if (staged.inode == nullptr) return std::nullopt;
-  *cursor = staged.inode->ino;
-  return "/" + names_.PathOf(staged.inode);
 }
 
 FileSystem::Stats FileSystem::GetStats() const {

@@ -41,6 +41,7 @@
 #include "lib/sync/importer.h"
 #include "lib/sync/new_object.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -71,9 +72,10 @@ enum : uint32_t {
 // Thread-safe. Semantics and errors as documented in s3files.h, call by call.
 class FileSystem {
  public:
-  // `events` may be null; it and `clock` outlive the file system.
+  // `events` and `judge` may be null; they and `clock` outlive the file system.
   FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptions& options,
-             EventSink* events, Clock* clock, std::unique_ptr<Journal> journal = nullptr);
+             EventSink* events, Clock* clock, std::unique_ptr<Journal> journal = nullptr,
+             ConflictJudge* judge = nullptr);
   ~FileSystem();  // commits nothing
   FileSystem(const FileSystem&) = delete;
   FileSystem& operator=(const FileSystem&) = delete;
@@ -153,7 +155,31 @@ class FileSystem {
   absl::Status Rename(const CallContext& call, const Handle* from_at, absl::string_view from,
                       const Handle* to_at, absl::string_view to, uint32_t flags);
 
-  absl::Status Commit(const CallContext& call, const Handle* at, absl::string_view path);
+  struct Committed {
+    CommitTally tally;
+    Version version;  // of a file
+  };
+  // `wait` false: it is only begun. What was committed is in `*out` on failure, too.
+  absl::Status Commit(const CallContext& call, const Handle* at, absl::string_view path, bool wait,
+                      Committed* out);
+  absl::Status Commit(const CallContext& call, const Handle* at, absl::string_view path) {
+    Committed ignored;
+    return Commit(call, at, path, /*wait=*/true, &ignored);
+  }
+  void Barrier() { committer_->Barrier(); }
+  struct Diff {
+    CommitDiff requests;
+    uint32_t files = 0;
+    uint32_t directories = 0;
+  };
+  absl::StatusOr<Diff> DiffOf(const CallContext& call, const Handle* at, absl::string_view path);
+  // What a judge may read and, of the last, write; to be closed before it returns. They do not count
+  // as open.
+  struct ConflictHandles {
+    std::unique_ptr<Handle> base, mine, theirs, result;  // the first and third may be null
+  };
+  ConflictHandles OpenConflict(const ConflictCase& conflict);
+  void CloseLent(std::unique_ptr<Handle> handle);
   absl::Status Discard(const CallContext& call, const Handle* at, absl::string_view path);
 
   // Who owns a lock that is asked for through the handle; `named` 0: the handle itself.
@@ -172,6 +198,7 @@ class FileSystem {
     uint32_t attempts = 0;
     uint64_t staged_bytes = 0;
     int64_t age_ns = 0;
+    int64_t next_attempt_ns = 0;  // in the background; monotonic, 0: none
   };
   absl::StatusOr<PathStatus> Status(const CallContext& call, const Handle* at,
                                     absl::string_view path);
@@ -227,6 +254,10 @@ class FileSystem {
   absl::StatusOr<std::unique_ptr<Handle>> Create(const CallContext& call, const Place& place,
                                                  uint32_t flags, uint32_t mode);
   std::unique_ptr<Handle> NewHandle(const InodePtr& inode, uint32_t flags);
+  std::unique_ptr<Handle> NewHandle(const InodePtr& like, std::shared_ptr<Content> content,
+                                    const Stamp& stamp, uint32_t flags);
+  std::unique_ptr<Handle> Lend(std::unique_ptr<Handle> handle);
+  absl::Status CommitSoon(const InodePtr& inode);
   void OnStaged(const CallContext& call, Handle& handle);
   void OnTruncated(const CallContext& call, Handle& handle);
   template <typename Out>  // one buffer or several
@@ -266,6 +297,9 @@ class FileSystem {
                                                 const Place& to, uint32_t flags);
   absl::Status StageDirectory(const CallContext& call, const InodePtr& source,
                               const InodePtr& target, const Place& from, const Place& to);
+  absl::StatusOr<Names::MoveStep> StageMove(const CallContext& call, const InodePtr& source,
+                                            const Place& from, const Place& to,
+                                            const Version& replaced);
   // Two files change places (exchange.cc).
   struct Exchange;
   absl::Status ExchangeFiles(const CallContext& call, const InodePtr& source, const Place& from,
@@ -315,6 +349,7 @@ class FileSystem {
   Importer importer_;
   PathWalk walk_;
   WriteGuard guard_;
+  Uploads uploads_;
   ObjectWriter writer_;
   DirectoryMover mover_;
   std::unique_ptr<Committer> committer_;

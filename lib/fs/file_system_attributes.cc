@@ -140,6 +140,7 @@ absl::Status FileSystem::SetSize(const CallContext& call, const InodePtr& inode,
     if (size == 0 && !change->mtime_ns) change->mtime_ns = clock_->WallNanos();
     return absl::OkStatus();
   }
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, inode));
   S3FILES_RETURN_IF_ERROR(content->Truncate(size));
   committer_->NoteStaged(inode, writer != nullptr ? writer->id : kClosedHandle);
   if (writer == nullptr) {  // no handle will be closed, and say so

@@ -52,6 +52,7 @@ absl::StatusOr<uint64_t> FileSystem::CopyRange(const CallContext& call, Handle& 
 // The copy that the store is to make; 0 where it cannot be.
 absl::StatusOr<uint64_t> FileSystem::CopyWhole(const CallContext& call, Handle& in, Handle& out,
                                                uint64_t size) {
+  S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, out.inode));
   {
     absl::MutexLock lock(&in.inode->mu);
     // Who commits, renames or removes it has looked for borrowers already.

@@ -73,6 +73,7 @@ absl::Status FileSystem::MakeObject(const CallContext& call, const Place& place,
   const auto key_now = [&] {
     return names_.ChildKey(place.directory, place.name) + (is_directory ? "/" : "");
   };
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   std::string key;
   std::optional<HoldPlace> hold;  // the directory that it is made in keeps its key
   do {
@@ -133,6 +134,7 @@ absl::Status FileSystem::RemoveDirectoryAt(const CallContext& call, Place& place
     return Error(EBUSY, absl::StrCat("/", kLostAndFound, " cannot be removed, its files can"));
   }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, names_.ParentOf(inode), inode));
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
   if (Recall(place) != inode) return NameChanged();  // renamed before it was busy
   const InodePtr above = names_.ParentOf(inode);
@@ -174,6 +176,7 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place) {
     return Error(EINVAL, "an empty path names no directory entry to remove");
   }
   S3FILES_RETURN_IF_ERROR(CheckTake(call, place.directory, inode));
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, committer_->AcquireSettled(call, inode));
   if (Recall(place) != inode) return NameChanged();  // given to another before it was busy
   committer_->DropEarlyUpload(call, inode);
@@ -264,6 +267,7 @@ absl::Status FileSystem::RenameAt(const CallContext& call, Place& from, Place& t
   if (target != nullptr) S3FILES_RETURN_IF_ERROR(CheckTake(call, to.directory, target));
 
   const std::string target_key = names_.ChildKey(to.directory, to.name);
+  S3FILES_RETURN_IF_ERROR(committer_->SettleBarriers(call));
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, names_.KeyOf(source)));
   S3FILES_RETURN_IF_ERROR(committer_->SettleMoves(call, target_key));
   // A name that is free is taken for the time being: who else wants it waits.

@@ -6,7 +6,6 @@
 #include "lib/base/wait.h"
 
 namespace s3files {
-
 ObjectMetadata Inode::ShownMetadata() const {
   ObjectMetadata shown = metadata.Get();
   change->ApplyTo(&shown);
@@ -39,7 +38,7 @@ absl::StatusOr<BusyInode> BusyInode::Acquire(const CallContext& call, InodePtr i
   Inode& node = *inode;
   absl::MutexLock lock(&node.mu);
   S3FILES_RETURN_IF_ERROR(
-      WaitUntil(call, node.mu, node.changed, "waiting for another commit of the file", [&] {
+      WaitForOthers(call, node.mu, node.changed, "waiting for another commit of the file", [&] {
         node.mu.AssertHeld();
         return !node.busy;
       }));
@@ -76,7 +75,7 @@ HoldPlace::~HoldPlace() {
 absl::Status AwaitIdle(const CallContext& call, const InodePtr& inode) {
   Inode& node = *inode;
   absl::MutexLock lock(&node.mu);
-  return WaitUntil(call, node.mu, node.changed, "waiting for another commit", [&] {
+  return WaitForOthers(call, node.mu, node.changed, "waiting for another commit", [&] {
     node.mu.AssertHeld();
     return !node.busy && node.writes_here == 0;
   });

@@ -153,7 +153,7 @@ struct Inode {
 // Makes the inode busy for its lifetime.
 class BusyInode {
  public:
-  // Waits until it is idle. ETIMEDOUT, ECANCELED.
+  // Waits until it is idle. ETIMEDOUT, ECANCELED; EDEADLK in a callback of the application.
   static absl::StatusOr<BusyInode> Acquire(const CallContext& call, InodePtr inode);
   // Empty where it is busy.
   static std::optional<BusyInode> TryAcquire(InodePtr inode);
@@ -180,7 +180,7 @@ class HoldPlace {
   const InodePtr directory_;
 };
 
-// Waits until the inode is neither busy nor held. ETIMEDOUT, ECANCELED.
+// Waits until the inode is neither busy nor held. Errors as BusyInode::Acquire.
 absl::Status AwaitIdle(const CallContext& call, const InodePtr& inode);
 
 }  // namespace s3files

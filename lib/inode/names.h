@@ -124,6 +124,8 @@ class Names {
   using Rekey = std::function<void(Inode&, const std::string&, const std::string&)>;
   InodePtr LandMove(const InodePtr& directory, const Rekey& rekey);
   void EndMove(const InodePtr& directory);
+  // It stands as in an earlier process, staged or landed; `directory` is bound where it is to be.
+  void RestoreMove(const InodePtr& directory, const std::string& origin, MovePhase phase);
 
   struct Move {
     InodePtr directory;  // null: there is none

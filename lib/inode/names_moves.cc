@@ -150,7 +150,7 @@ absl::Status Names::DeclareMove(const CallContext& call, const InodePtr& directo
   absl::MutexLock lock(&mu_);
   MoveEntry entry{directory, MovePhase::kDeclared, false, "", ""};
   S3FILES_RETURN_IF_ERROR(
-      WaitUntil(call, mu_, declared_changed_, "waiting for another rename of a directory", [&] {
+      WaitForOthers(call, mu_, declared_changed_, "waiting for another rename of a directory", [&] {
         mu_.AssertHeld();
         entry.origin = DirectoryKeyLocked(*directory);
         entry.target = absl::StrCat(DirectoryKeyLocked(*parent), name, "/");
@@ -183,7 +183,7 @@ void Names::EndDeclared(const InodePtr& directory) {
 
 absl::Status Names::AwaitDeclared(const CallContext& call, const InodePtr& directory) const {
   absl::MutexLock lock(&mu_);
-  return WaitUntil(call, mu_, declared_changed_, "waiting for a rename of a directory", [&] {
+  return WaitForOthers(call, mu_, declared_changed_, "waiting for a rename of a directory", [&] {
     mu_.AssertHeld();
     return std::none_of(moves_.begin(), moves_.end(), [&](const MoveEntry& move) {
       return move.directory == directory && move.phase == MovePhase::kDeclared;
@@ -279,6 +279,12 @@ InodePtr Names::LandMove(const InodePtr& directory, const Rekey& rekey) {
   }
   landings_.fetch_add(1, std::memory_order_acq_rel);
   return nullptr;
+}
+
+void Names::RestoreMove(const InodePtr& directory, const std::string& origin, MovePhase phase) {
+  absl::MutexLock lock(&mu_);
+  moves_.push_back({directory, phase, true, origin, ""});  // it may have been started
+  move_count_.store(moves_.size(), std::memory_order_release);
 }
 
 void Names::EndMove(const InodePtr& directory) {

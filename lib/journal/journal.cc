@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,11 +17,10 @@
 #include "absl/time/time.h"
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
+#include "lib/journal/row_bytes.h"
 
 namespace s3files {
 namespace {
-
-constexpr int kFormat = 1;  // user_version of the database
 
 absl::Status SyncDirectory(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -33,150 +31,12 @@ absl::Status SyncDirectory(const std::string& path) {
                 : Error(error, absl::StrCat("cannot sync ", path, ": ", strerror(error)));
 }
 
-int ErrnoOfSqlite(int code) {
-  switch (code & 0xff) {
-    case SQLITE_FULL:
-      return ENOSPC;
-    case SQLITE_READONLY:
-      return EROFS;
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-      return EACCES;
-    case SQLITE_BUSY:
-      return EBUSY;
-    default:
-      return EIO;
-  }
-}
-
 }  // namespace
-
-// Not thread-safe.
-class Journal::Database {
- public:
-  explicit Database(std::string path) : path_(std::move(path)) {}
-  ~Database() {
-    for (sqlite3_stmt* statement : {put_, remove_}) sqlite3_finalize(statement);
-    sqlite3_close(db_);
-  }
-
-  // `staged`: whether there are staged files.
-  absl::Status Open(bool staged) {
-    // SQLite gives its other files the permissions of this one.
-    const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return Error(errno, absl::StrCat("cannot open ", path_, ": ", strerror(errno)));
-    close(fd);
-    constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    S3FILES_RETURN_IF_ERROR(Check(sqlite3_open_v2(path_.c_str(), &db_, kFlags, nullptr)));
-    // One process owns it: no shared memory is needed. FULL: a transaction survives a loss of power.
-    S3FILES_RETURN_IF_ERROR(
-        Run("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-            "PRAGMA synchronous=FULL;"));
-    S3FILES_ASSIGN_OR_RETURN(const std::string check, Text("PRAGMA quick_check(1)"));
-    if (check != "ok") return Error(EIO, absl::StrCat(path_, " is damaged: ", check));
-    S3FILES_ASSIGN_OR_RETURN(const std::string format, Text("PRAGMA user_version"));
-    if (format != "0" && format != absl::StrCat(kFormat)) {
-      return Error(ENOTSUP, absl::StrCat(path_, " is of format ", format,
-                                         ", which a later s3files "
-                                         "has written; use that, or another state_dir"));
-    }
-    if (format == "0" && staged) {
-      return Error(EIO, absl::StrCat(path_, " is empty, though there are staged files"));
-    }
-    S3FILES_RETURN_IF_ERROR(
-        Run(absl::StrCat("CREATE TABLE IF NOT EXISTS staged("
-                         "id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
-                         "CREATE TABLE IF NOT EXISTS store(url BLOB NOT NULL);"
-                         "PRAGMA user_version=",
-                         kFormat)));
-    S3FILES_RETURN_IF_ERROR(Prepare("INSERT OR REPLACE INTO staged(id,row) VALUES(?,?)", &put_));
-    return Prepare("DELETE FROM staged WHERE id=?", &remove_);
-  }
-
-  absl::Status Run(const std::string& sql) {
-    return Check(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr));
-  }
-
-  absl::Status Put(uint64_t id, absl::string_view row) {
-    sqlite3_bind_int64(put_, 1, static_cast<sqlite3_int64>(id));
-    sqlite3_bind_blob64(put_, 2, row.data(), row.size(), SQLITE_STATIC);
-    return Step(put_);
-  }
-
-  absl::Status Remove(uint64_t id) {
-    sqlite3_bind_int64(remove_, 1, static_cast<sqlite3_int64>(id));
-    return Step(remove_);
-  }
-
-  // Of the store that the rows are about; empty: none was set.
-  absl::StatusOr<std::string> Url() { return Text("SELECT coalesce(max(url),'') FROM store"); }
-
-  absl::Status SetUrl(const std::string& url) {
-    S3FILES_RETURN_IF_ERROR(Run("DELETE FROM store"));
-    sqlite3_stmt* insert = nullptr;
-    S3FILES_RETURN_IF_ERROR(Prepare("INSERT INTO store(url) VALUES(?)", &insert));
-    sqlite3_bind_text64(insert, 1, url.data(), url.size(), SQLITE_STATIC, SQLITE_UTF8);
-    absl::Status status = Step(insert);
-    sqlite3_finalize(insert);
-    return status;
-  }
-
-  // Calls `visit(id, row)` for each row.
-  template <typename Visit>
-  absl::Status ForEach(Visit visit) {
-    sqlite3_stmt* select = nullptr;
-    S3FILES_RETURN_IF_ERROR(Prepare("SELECT id,row FROM staged ORDER BY id", &select));
-    int result;
-    while ((result = sqlite3_step(select)) == SQLITE_ROW) {
-      const auto* row = static_cast<const char*>(sqlite3_column_blob(select, 1));
-      visit(static_cast<uint64_t>(sqlite3_column_int64(select, 0)),
-            absl::string_view(row, static_cast<size_t>(sqlite3_column_bytes(select, 1))));
-    }
-    sqlite3_finalize(select);
-    return result == SQLITE_DONE ? absl::OkStatus() : Check(result);
-  }
-
- private:
-  absl::Status Check(int code) const {
-    if (code == SQLITE_OK) return absl::OkStatus();
-    return Error(ErrnoOfSqlite(code),
-                 absl::StrCat("journal ", path_, ": ",
-                              db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(code)));
-  }
-
-  absl::Status Prepare(const char* sql, sqlite3_stmt** out) {
-    return Check(sqlite3_prepare_v2(db_, sql, -1, out, nullptr));
-  }
-
-  absl::Status Step(sqlite3_stmt* statement) {
-    const int result = sqlite3_step(statement);
-    absl::Status status = result == SQLITE_DONE ? absl::OkStatus() : Check(result);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    return status;
-  }
-
-  absl::StatusOr<std::string> Text(const char* sql) {
-    sqlite3_stmt* statement = nullptr;
-    S3FILES_RETURN_IF_ERROR(Prepare(sql, &statement));
-    const int result = sqlite3_step(statement);
-    const unsigned char* text = result == SQLITE_ROW ? sqlite3_column_text(statement, 0) : nullptr;
-    std::string value = text == nullptr ? "" : reinterpret_cast<const char*>(text);
-    sqlite3_finalize(statement);
-    if (result != SQLITE_ROW) return Check(result);
-    return value;
-  }
-
-  const std::string path_;
-  sqlite3* db_ = nullptr;
-  sqlite3_stmt* put_ = nullptr;
-  sqlite3_stmt* remove_ = nullptr;
-};
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& state_dir,
                                                        const std::string& url) {
   S3FILES_ASSIGN_OR_RETURN(std::unique_ptr<StateDir> dir, StateDir::Open(state_dir));
-  auto database = std::make_unique<Database>(dir->journal_path());
+  auto database = std::make_unique<JournalDatabase>(dir->journal_path());
   if (absl::Status status = database->Open(!std::filesystem::is_empty(dir->staged_path()));
       !status.ok()) {
     return Annotate(status, absl::StrCat("the journal cannot be used; staged bytes are in ",
@@ -190,7 +50,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& state_
   return journal;
 }
 
-Journal::Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<Database> database)
+Journal::Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<JournalDatabase> database)
     : state_dir_(std::move(state_dir)), database_(std::move(database)) {}
 
 Journal::~Journal() {
@@ -202,39 +62,58 @@ Journal::~Journal() {
   if (thread_.joinable()) thread_.join();
 }
 
+// False: it is damaged.
+bool Journal::LoadRow(uint64_t id, absl::string_view bytes) {
+  const std::optional<RowKind> kind = OpenRow(&bytes);
+  if (!kind) return false;
+  switch (*kind) {
+    case RowKind::kStaged: {
+      StagedRow row = StagedRow::Decode(bytes);
+      for (const SavedOverlay& overlay : row.overlays) {
+        if (!overlay.file.empty()) names_[id].push_back(overlay.file);
+      }
+      recovered_.staged.emplace(id, std::move(row));
+      break;
+    }
+    case RowKind::kUpload:
+      recovered_.uploads.emplace(id, UploadRow::Decode(bytes));
+      break;
+    case RowKind::kMove:
+      recovered_.moves.emplace(id, MoveRow::Decode(bytes));
+      break;
+    case RowKind::kCopies:
+      recovered_.copies.emplace(id, CopiesRow::Decode(bytes));
+      break;
+  }
+  next_id_ = std::max(next_id_.load(), id + 1);
+  return true;
+}
+
 absl::Status Journal::Load() {
   std::vector<uint64_t> damaged;
   S3FILES_RETURN_IF_ERROR(database_->ForEach([&](uint64_t id, absl::string_view bytes) {
-    std::optional<StagedRow> row = StagedRow::Decode(bytes);
-    if (!row) {
-      damaged.push_back(id);
-      return;
-    }
-    for (const SavedOverlay& overlay : row->overlays) {
-      if (!overlay.file.empty()) names_[id].push_back(overlay.file);
-    }
-    recovered_.emplace(id, *std::move(row));
-    next_id_ = std::max(next_id_.load(), id + 1);
+    if (!LoadRow(id, bytes)) damaged.push_back(id);
   }));
   if (damaged.empty()) return absl::OkStatus();
   return Error(
-      EIO, absl::StrCat("journal ", state_dir_->journal_path(), " is damaged: rows ",
-                        absl::StrJoin(damaged, ", "), "; what can be saved, from ",
-                        state_dir_->staged_path(), ": ",
-                        absl::StrJoin(recovered_, ", ", [](std::string* out, const auto& entry) {
-                          absl::StrAppend(out, "/", entry.second.path);
-                          for (const SavedOverlay& overlay : entry.second.overlays) {
-                            absl::StrAppend(out, " (", overlay.file, ")");
-                          }
-                        })));
+      EIO,
+      absl::StrCat("journal ", state_dir_->journal_path(), " is damaged: rows ",
+                   absl::StrJoin(damaged, ", "), "; what can be saved, from ",
+                   state_dir_->staged_path(), ": ",
+                   absl::StrJoin(recovered_.staged, ", ", [](std::string* out, const auto& entry) {
+                     absl::StrAppend(out, "/", entry.second.path);
+                     for (const SavedOverlay& overlay : entry.second.overlays) {
+                       absl::StrAppend(out, " (", overlay.file, ")");
+                     }
+                   })));
 }
 
 absl::Status Journal::CheckUrl(const std::string& url) {
   S3FILES_ASSIGN_OR_RETURN(const std::string known, database_->Url());
   if (known == url) return absl::OkStatus();
-  if (recovered_.empty()) return database_->SetUrl(url);
+  if (recovered_.size() == 0) return database_->SetUrl(url);
   return Error(EINVAL, absl::StrCat("state_dir ", state_dir_->path(), " has ", recovered_.size(),
-                                    " staged files of ", known, ", not of ", url,
+                                    " staged changes of ", known, ", not of ", url,
                                     "; open that first, or choose another directory"));
 }
 

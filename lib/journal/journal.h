@@ -1,4 +1,4 @@
-// What is staged, on disk (the one user of SQLite). A change is in it once Wait has returned.
+// What is staged, on disk. A change is in it once Wait has returned.
 #ifndef S3FILES_LIB_JOURNAL_JOURNAL_H_
 #define S3FILES_LIB_JOURNAL_JOURNAL_H_
 
@@ -18,8 +18,11 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/call_context.h"
 #include "lib/content/overlay_file.h"
+#include "lib/journal/journal_database.h"
+#include "lib/journal/move_row.h"
 #include "lib/journal/staged_row.h"
 #include "lib/journal/state_dir.h"
+#include "lib/journal/upload_row.h"
 
 namespace s3files {
 
@@ -42,12 +45,23 @@ class Journal {
 
   const StateDir& state_dir() const { return *state_dir_; }
   // What it held when it was opened, by id.
-  std::map<uint64_t, StagedRow> TakeRecovered() { return std::move(recovered_); }
+  struct Recovered {
+    std::map<uint64_t, StagedRow> staged;
+    std::map<uint64_t, UploadRow> uploads;
+    std::map<uint64_t, MoveRow> moves;
+    std::map<uint64_t, CopiesRow> copies;
+    size_t size() const { return staged.size() + uploads.size() + moves.size() + copies.size(); }
+  };
+  Recovered TakeRecovered() { return std::move(recovered_); }
 
   uint64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   // The row is what `id` has from now on; its bytes are in `files`. Returns a ticket for Wait.
   uint64_t Put(uint64_t id, const StagedRow& row,
                std::vector<std::shared_ptr<const OverlayFile>> files);
+  template <typename Row>  // without files
+  uint64_t Put(uint64_t id, const Row& row) {
+    return Add(id, {row.Encode(), {}, {}});
+  }
   uint64_t Remove(uint64_t id);
 
   // What is put while one of these lives is in one transaction. Nobody may wait meanwhile.
@@ -76,10 +90,10 @@ class Journal {
     std::vector<std::shared_ptr<const OverlayFile>> files;
   };
   using Batch = absl::btree_map<uint64_t, Change>;
-  class Database;
 
-  Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<Database> database);
+  Journal(std::unique_ptr<StateDir> state_dir, std::unique_ptr<JournalDatabase> database);
   absl::Status Load();
+  bool LoadRow(uint64_t id, absl::string_view bytes);
   absl::Status CheckUrl(const std::string& url);
   absl::Status RemoveStrangers() const;
   uint64_t Add(uint64_t id, Change change);
@@ -90,8 +104,8 @@ class Journal {
   void RemoveFiles(const Batch& batch, const std::vector<std::string>& superseded);
 
   const std::unique_ptr<StateDir> state_dir_;
-  const std::unique_ptr<Database> database_;
-  std::map<uint64_t, StagedRow> recovered_;
+  const std::unique_ptr<JournalDatabase> database_;
+  Recovered recovered_;
   std::atomic<uint64_t> next_id_{1};
   std::map<uint64_t, std::vector<std::string>> names_;  // of each row's files; the thread's own
 

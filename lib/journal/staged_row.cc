@@ -2,14 +2,11 @@
 
 #include <utility>
 
-#include "lib/base/hash.h"
 #include "lib/base/varint.h"
+#include "lib/journal/row_bytes.h"
 
 namespace s3files {
 namespace {
-
-constexpr uint64_t kRowFormat = 1;
-constexpr size_t kDigestSize = 8;
 
 // Flags.
 constexpr uint64_t kFull = 1u << 0;
@@ -17,34 +14,6 @@ constexpr uint64_t kExclusive = 1u << 1;
 constexpr uint64_t kBase = 1u << 2;
 constexpr uint64_t kLost = 1u << 3;
 constexpr uint64_t kRemoving = 1u << 4;
-
-std::string Digest(absl::string_view bytes) {
-  return std::string(AsBytes(Sha256(bytes)).substr(0, kDigestSize));
-}
-
-void AppendSigned(int64_t value, std::string* out) {
-  AppendVarint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63), out);
-}
-
-int64_t TakeSigned(absl::string_view* bytes) {
-  const uint64_t value = TakeVarint(bytes);
-  return static_cast<int64_t>(value >> 1 ^ (~(value & 1) + 1));
-}
-
-void AppendVersion(const Version& version, std::string* out) {
-  AppendVarint(version.absent() ? 0 : version.unknown() ? 1 : 2, out);
-  if (!version.known()) return;
-  AppendDigest(version.etag(), out);
-  AppendText(version.version_id(), out);
-}
-
-Version TakeVersion(absl::string_view* bytes) {
-  const uint64_t kind = TakeVarint(bytes);
-  if (kind == 0) return Version::Absent();
-  if (kind == 1) return Version::Unknown();
-  const std::string etag = TakeDigest(bytes);
-  return Version::Of(etag, TakeText(bytes));
-}
 
 template <typename T, typename Append>
 void AppendOptional(const std::optional<T>& value, Append append, std::string* out) {
@@ -116,7 +85,6 @@ SavedOverlay TakeOverlay(absl::string_view* bytes) {
 
 std::string StagedRow::Encode() const {
   std::string out;
-  AppendVarint(kRowFormat, &out);
   AppendVarint((full ? kFull : 0) | (exclusive ? kExclusive : 0) | (base ? kBase : 0) |
                    (lost ? kLost : 0) | (removing ? kRemoving : 0),
                &out);
@@ -144,14 +112,11 @@ std::string StagedRow::Encode() const {
     AppendText(lost->key, &out);
     AppendVersion(lost->base, &out);
   }
-  return Digest(out) + out;
+  if (epoch > 0) AppendVarint(epoch, &out);
+  return SealRow(RowKind::kStaged, out);
 }
 
-std::optional<StagedRow> StagedRow::Decode(absl::string_view bytes) {
-  if (bytes.size() <= kDigestSize) return std::nullopt;
-  const absl::string_view digest = bytes.substr(0, kDigestSize);
-  bytes.remove_prefix(kDigestSize);
-  if (Digest(bytes) != digest || TakeVarint(&bytes) != kRowFormat) return std::nullopt;
+StagedRow StagedRow::Decode(absl::string_view bytes) {
   const uint64_t flags = TakeVarint(&bytes);
   StagedRow row;
   row.full = (flags & kFull) != 0;
@@ -181,6 +146,7 @@ std::optional<StagedRow> StagedRow::Decode(absl::string_view bytes) {
     lost.base = TakeVersion(&bytes);
     row.lost = std::move(lost);
   }
+  if (!bytes.empty()) row.epoch = TakeVarint(&bytes);
   return row;
 }
 

@@ -24,8 +24,9 @@ struct StagedRow {
   bool full = false;
   bool exclusive = false;
   bool removing = false;
-  Stamp committed;  // what the change was made on
-  struct BaseOf {   // the same, as bytes; the version is committed's
+  uint64_t epoch = 0;  // barriers before it was staged
+  Stamp committed;     // what the change was made on
+  struct BaseOf {      // the same, as bytes; the version is committed's
     std::string key;
     uint64_t size = 0;
   };
@@ -39,9 +40,8 @@ struct StagedRow {
   };
   std::optional<Lost> lost;
 
-  // Bytes behind their digest, so that what is damaged is not believed.
   std::string Encode() const;
-  static std::optional<StagedRow> Decode(absl::string_view bytes);  // nullopt: damaged
+  static StagedRow Decode(absl::string_view body);  // what OpenRow has left
 };
 
 }  // namespace s3files

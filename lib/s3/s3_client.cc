@@ -66,12 +66,13 @@ absl::Status S3Client::AppendObject(const WriteObjectRequest& request, sigv4::He
   return AppendMetadata(*request.metadata, request.commit_id, headers);
 }
 
-void S3Client::AppendCondition(const WriteCondition& condition, sigv4::Headers& headers) const {
-  if (condition.if_none_match_any) headers.emplace_back("If-None-Match", "*");
+void S3Client::SetCondition(const WriteCondition& condition, S3Request& http) const {
+  if (condition.if_none_match_any) http.headers.emplace_back("If-None-Match", "*");
   if (!condition.if_match.empty()) {
     const absl::string_view quote = quote_etags_ ? "\"" : "";
-    headers.emplace_back("If-Match", absl::StrCat(quote, condition.if_match, quote));
+    http.headers.emplace_back("If-Match", absl::StrCat(quote, condition.if_match, quote));
   }
+  http.before_repeat = condition.before_repeat;
 }
 
 void S3Client::AppendCopySource(const CopySource& source, sigv4::Headers& headers) const {
@@ -120,7 +121,7 @@ S3Outcome<Stamp> S3Client::PutObject(const CallContext& call, const WriteObjectR
   http.body = request.body;
   absl::Status status = AppendObject(request, http.headers);
   if (!status.ok()) return Rejected<Stamp>(std::move(status));
-  AppendCondition(request.condition, http.headers);
+  SetCondition(request.condition, http);
   S3Outcome<Stamp> out;
   out.reply = sender_.Send(call, http);
   const HttpHeaders& headers = out.reply.http.headers;
@@ -129,9 +130,9 @@ S3Outcome<Stamp> S3Client::PutObject(const CallContext& call, const WriteObjectR
 }
 
 S3Reply S3Client::DeleteObject(const CallContext& call, absl::string_view key,
-                               absl::string_view if_match) {
+                               const WriteCondition& condition) {
   S3Request http = RequestOf(S3Operation::kDelete, "DELETE", key);
-  AppendCondition({false, std::string(if_match)}, http.headers);
+  SetCondition(condition, http);
   return sender_.Send(call, http);
 }
 
@@ -168,7 +169,7 @@ S3Outcome<Stamp> S3Client::CopyObject(const CallContext& call, const CopyObjectR
   S3Request http = RequestOf(S3Operation::kCopy, "PUT", request.key);
   http.ok_may_be_error = true;
   AppendCopySource(request.source, http.headers);
-  AppendCondition(request.condition, http.headers);
+  SetCondition(request.condition, http);
   if (request.metadata != nullptr) {
     http.headers.emplace_back("x-amz-metadata-directive", "REPLACE");
     absl::Status status = AppendMetadata(*request.metadata, request.commit_id, http.headers);
@@ -235,7 +236,7 @@ S3Outcome<Stamp> S3Client::CompleteMultipartUpload(const CallContext& call,
   http.body = &source;
   http.headers = {{"Content-Type", "application/xml"}};
   http.ok_may_be_error = true;
-  AppendCondition(request.condition, http.headers);
+  SetCondition(request.condition, http);
   S3Outcome<Stamp> out;
   out.reply = sender_.Send(call, http);
   if (!out.ok()) return out;

@@ -4,6 +4,7 @@
 #define S3FILES_LIB_S3_S3_CLIENT_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct S3Outcome {
 struct WriteCondition {
   bool if_none_match_any = false;
   std::string if_match;  // empty = none
+  // Where the store would ignore both: whether the write may be sent once more.
+  std::function<absl::Status()> before_repeat = {};
 };
 
 struct WriteObjectRequest {  // PutObject and CreateMultipartUpload
@@ -99,7 +102,8 @@ class S3Client {
   S3Outcome<ObjectInfo> HeadObject(const CallContext& call, absl::string_view key);
   S3Outcome<ObjectTags> GetObjectTagging(const CallContext& call, absl::string_view key);
   S3Outcome<Stamp> PutObject(const CallContext& call, const WriteObjectRequest& request);
-  S3Reply DeleteObject(const CallContext& call, absl::string_view key, absl::string_view if_match);
+  S3Reply DeleteObject(const CallContext& call, absl::string_view key,
+                       const WriteCondition& condition);
   S3Outcome<std::vector<DeleteFailure>> DeleteObjects(const CallContext& call,
                                                       absl::Span<const std::string> keys);
   S3Outcome<ListPage> ListObjectsV2(const CallContext& call, const ListRequest& request);
@@ -135,7 +139,7 @@ class S3Client {
  private:
   // All headers of a new object but its condition.
   static absl::Status AppendObject(const WriteObjectRequest& request, sigv4::Headers& headers);
-  void AppendCondition(const WriteCondition& condition, sigv4::Headers& headers) const;
+  void SetCondition(const WriteCondition& condition, S3Request& http) const;
   void AppendCopySource(const CopySource& source, sigv4::Headers& headers) const;
 
   S3Sender sender_;

@@ -49,6 +49,12 @@ S3Reply S3Sender::Send(const CallContext& call, S3Request& request, const RetryO
     const Verdict verdict = Attempt(call, request, reply);
     if (verdict == Verdict::kDone || verdict == Verdict::kFinal) break;
     if (!WaitForNext(call, verdict, retrier, reply)) break;
+    const absl::Status may = request.before_repeat ? request.before_repeat() : absl::OkStatus();
+    if (!may.ok()) {
+      reply.status = may;
+      reply.ambiguous = true;
+      break;
+    }
   }
   if (!reply.status.ok()) CountFailure();
   return reply;

@@ -53,6 +53,9 @@ struct S3Request {
   ByteSink* sink = nullptr;
   std::function<absl::Status(const HttpResponse&)> on_headers;
   bool ok_may_be_error = false;  // a 200 may carry an <Error>
+  // Asked before each attempt but the first: an error ends the call. (An earlier attempt may have
+  // taken effect all the same.)
+  std::function<absl::Status()> before_repeat = {};
   absl::Duration connect_timeout = absl::ZeroDuration();
   std::string payload_hash;  // filled by the sender, once for all attempts
 };

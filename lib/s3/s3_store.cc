@@ -174,6 +174,25 @@ absl::StatusOr<Stamp> S3Store::Settle(const CallContext& call, const S3Reply& re
                ReplyOf(write.error));
 }
 
+WriteCondition S3Store::Carried(const CallContext& call, absl::string_view key,
+                                const Precondition& precondition, bool create, bool replace,
+                                bool removes) {
+  const Precondition honoured = Honoured(precondition, create, replace);
+  WriteCondition out = ConditionOf(honoured);
+  if (!honoured.none() || precondition.none()) return out;
+  out.before_repeat = [this, &call, key, removes,
+                       expected = precondition.version()]() -> absl::Status {
+    const absl::StatusOr<ObjectInfo> now = Head(call, key);
+    const bool gone = ErrnoOf(now.status()) == ENOENT;
+    if (!now.ok() && !gone) return now.status();
+    if (gone ? expected.absent() : now->stamp.version == expected) return absl::OkStatus();
+    if (gone && removes) return Error(ENOENT, absl::StrCat(key, " is gone"));
+    return Error(expected.absent() ? EEXIST : ESTALE,
+                 absl::StrCat(key, " changed in the store between two attempts to write it"));
+  };
+  return out;
+}
+
 absl::StatusOr<Stamp> S3Store::Put(const CallContext& call, const PutRequest& request,
                                    ByteSource& body) {
   S3FILES_RETURN_IF_ERROR(CheckKey(request.key));
@@ -185,8 +204,8 @@ absl::StatusOr<Stamp> S3Store::Put(const CallContext& call, const PutRequest& re
   put.tags = &request.tags;
   put.commit_id = request.commit_id;
   put.body = &body;
-  put.condition = ConditionOf(Honoured(request.precondition, capabilities_.conditional_create,
-                                       capabilities_.conditional_replace));
+  put.condition = Carried(call, request.key, request.precondition, capabilities_.conditional_create,
+                          capabilities_.conditional_replace);
   const S3Outcome<Stamp> out = client_.PutObject(call, put);
   Learn(out.value.version);
   if (out.ok()) return out.value;
@@ -200,9 +219,11 @@ absl::Status S3Store::Delete(const CallContext& call, absl::string_view key,
   S3FILES_RETURN_IF_ERROR(CheckKey(key));
   S3FILES_RETURN_IF_ERROR(CheckDeletable(precondition, key));
   const WriteCondition condition =
-      ConditionOf(Honoured(precondition, true, capabilities_.conditional_delete));
-  const S3Reply reply = client_.DeleteObject(call, key, condition.if_match);
-  if (reply.http.status == 404 && reply.error.code != "NoSuchBucket") return absl::OkStatus();
+      Carried(call, key, precondition, true, capabilities_.conditional_delete, true);
+  const S3Reply reply = client_.DeleteObject(call, key, condition);
+  const bool missing = reply.http.status == 404 && reply.error.code != "NoSuchBucket";
+  const bool gone_meanwhile = reply.http.status != 404 && ErrnoOf(reply.status) == ENOENT;
+  if (missing || gone_meanwhile) return absl::OkStatus();
   return reply.status.ok() ? reply.status : WriteError(reply, condition);
 }
 
@@ -288,8 +309,8 @@ absl::StatusOr<Stamp> S3Store::Copy(const CallContext& call, const CopyRequest& 
   copy.key = request.key;
   copy.metadata = request.metadata.has_value() ? &*request.metadata : nullptr;
   copy.commit_id = request.commit_id;
-  copy.condition = ConditionOf(
-      Honoured(request.precondition, capabilities_.copy_target, capabilities_.copy_target));
+  copy.condition = Carried(call, request.key, request.precondition, capabilities_.copy_target,
+                           capabilities_.copy_target);
   const S3Outcome<Stamp> out = client_.CopyObject(call, copy);
   Learn(out.value.version);
   if (out.ok()) return out.value;
@@ -356,7 +377,7 @@ absl::StatusOr<Stamp> S3Store::CompleteUpload(const CallContext& call,
   complete.upload_id = request.upload_id;
   complete.parts = request.parts;
   const bool honoured = capabilities_.conditional_complete;
-  complete.condition = ConditionOf(Honoured(request.precondition, honoured, honoured));
+  complete.condition = Carried(call, request.key, request.precondition, honoured, honoured);
   S3Outcome<Stamp> out = client_.CompleteMultipartUpload(call, complete);
   Learn(out.value.version);
   if (!out.ok()) {

@@ -125,6 +125,11 @@ class S3Store final : public ObjectStore {
   // HEAD decides whether an ambiguous write happened: our commit id there = success.
   absl::StatusOr<Stamp> Settle(const CallContext& call, const S3Reply& reply,
                                const Unsettled& write);
+  // What a write to `key` carries where the store honours conditions to create, or to replace. Where
+  // it does not, whoever asks has compared just before, and each repetition compares anew ([W8]).
+  WriteCondition Carried(const CallContext& call, absl::string_view key,
+                         const Precondition& precondition, bool create, bool replace,
+                         bool removes = false);
   absl::StatusOr<CopySource> SourceOf(absl::string_view key, const Version& version) const;
   // 412 and 404 of a copy can mean its source or its target.
   absl::Status CopyError(const CallContext& call, const CopyRequest& request,

@@ -7,11 +7,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 #include "lib/base/hash.h"
 
 namespace s3files {
 namespace {
+
+// How often a commit follows the store, which others change each time.
+constexpr int kMostRounds = 16;
 
 bool IsConflict(const absl::Status& status, const WriteJob& job) {
   const int error = ErrnoOf(status);
@@ -23,17 +27,19 @@ bool IsConflict(const absl::Status& status, const WriteJob& job) {
 Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy)
     : parts_(parts), part_policy_(part_policy), policy_(policy), background_(parts.commits) {
   const bool recovers = parts_.journal != nullptr && policy_.delay_ns != kNever;
-  if (recovers || (policy_.delay_ns > 0 && policy_.delay_ns != kNever))
-    scheduler_ = std::thread([this] { RunSchedule(); });
+  absl::MutexLock lock(&mu_);
+  if (recovers || (policy_.delay_ns > 0 && policy_.delay_ns != kNever)) StartSchedule();
 }
 
 Committer::~Committer() {
+  std::thread scheduler;
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
+    scheduler = std::move(scheduler_);
     schedule_changed_.SignalAll();
   }
-  if (scheduler_.joinable()) scheduler_.join();
+  if (scheduler.joinable()) scheduler.join();
   background_.Wait();
   AbortEarlyUploads(CallContext());
 }
@@ -77,6 +83,7 @@ void Committer::Enlist(const InodePtr& inode, uint64_t handle) {
   if (!added) return;
   it->second.inode = inode;
   it->second.first_ns = now;
+  it->second.epoch = barriers_.load(std::memory_order_relaxed);
   schedule_changed_.Signal();
 }
 
@@ -114,8 +121,8 @@ std::shared_ptr<EarlyUpload> Committer::StartEarlyUpload(const InodePtr& inode,
   if (it == staged_.end()) return nullptr;
   if (it->second.early == nullptr) {
     it->second.early =
-        std::make_shared<EarlyUpload>(parts_.store, parts_.transfers, content, std::move(request),
-                                      std::move(tags_of), part_policy_);
+        std::make_shared<EarlyUpload>(parts_.store, parts_.uploads, parts_.transfers, content,
+                                      std::move(request), std::move(tags_of), part_policy_);
   }
   return it->second.early;
 }
@@ -152,6 +159,7 @@ void Committer::RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>*
   if (staged) {  // written to while it was being committed
     it->second.first_ns = it->second.last_ns;
     it->second.backoff_ns = it->second.retry_ns = 0;
+    it->second.wanted = false;
   } else {
     *early = std::move(it->second.early);
     staged_.erase(it);
@@ -159,9 +167,21 @@ void Committer::RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>*
   }
 }
 
-absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode) {
+absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode, CommitTally* tally) {
   DeferredEvents events(parts_.events);
-  return CommitAndTell(call, inode, events);
+  const absl::Status status = CommitAndTell(call, inode, events);
+  uint64_t most = 0;  // attributes may be committed after the bytes, by themselves
+  bool committed = false;
+  for (const Event& event : events.so_far()) {
+    if (event.kind != EventKind::kCommitted) continue;
+    committed = true;
+    most = std::max(most, event.bytes);
+  }
+  if (tally != nullptr && committed) {
+    ++tally->files;
+    tally->bytes += most;
+  }
+  return status;
 }
 
 absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& inode,
@@ -171,12 +191,17 @@ absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& i
     absl::MutexLock lock(&inode->mu);
     if (!inode->Staged()) return absl::OkStatus();
   }
+  if (barriers_.load(std::memory_order_relaxed) > 0) {
+    S3FILES_RETURN_IF_ERROR(SettleBefore(call, EpochOf(inode)));
+  }
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, AcquireSettled(call, inode));
   return CommitBusy(call, inode, events);
 }
 
 absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
                                    DeferredEvents& events) {
+  const std::string path = parts_.names->PathOf(inode);
+  int rounds = 0;
   for (bool adopted = false;;) {
     std::shared_ptr<Content> content;
     {
@@ -187,7 +212,12 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
     if (!content->staged()) return CommitStagedAttributes(call, inode, events);
     KeepBorrowed(call, inode, content.get());
-    S3FILES_ASSIGN_OR_RETURN(const WriteJob job, Prepare(call, inode));
+    S3FILES_ASSIGN_OR_RETURN(WriteJob job, Prepare(call, inode));
+    job.on_progress = [&](uint64_t done) {
+      const CallbackScope scope(parts_.names);
+      parts_.events->OnEvent(
+          {EventKind::kProgress, path, absl::OkStatus(), "", done, job.snapshot.size()});
+    };
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) {
       Succeed(inode, job, *stamp, events);
@@ -210,32 +240,12 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
       if (!own.ok()) return Fail(inode, own.status(), events);
       if (*own) continue;
     }
-    return ConflictOrFail(call, inode, job, stamp.status(), events);
+    if (++rounds == kMostRounds) return Fail(inode, stamp.status(), events);
+    S3FILES_ASSIGN_OR_RETURN(const bool again,
+                             SettleConflict(call, inode, job, stamp.status(), events));
+    if (!again) return absl::OkStatus();
+    adopted = false;
   }
-}
-
-absl::Status Committer::ConflictOrFail(const CallContext& call, const InodePtr& inode,
-                                       const WriteJob& job, const absl::Status& status,
-                                       DeferredEvents& events) {
-  if (job.snapshot.borrowed) {
-    const absl::StatusOr<bool> changed = parts_.writer->SourceChanged(call, job);
-    if (!changed.ok()) return Fail(inode, changed.status(), events);
-    if (*changed) {
-      return ToLostAndFound(inode, job, ESTALE,
-                            absl::StrCat(job.snapshot.base->key,
-                                         " changed in the store after it was copied, and before "
-                                         "the copy was committed: copy it again"),
-                            status, events);
-    }
-    if (ErrnoOf(status) == ENOENT) return Fail(inode, status, events);
-  }
-  bool exclusive;
-  {
-    absl::MutexLock lock(&inode->mu);
-    exclusive = inode->exclusive;
-  }
-  return ToLostAndFound(inode, job, exclusive ? EEXIST : ESTALE,
-                        "the store has another version, which wins", status, events);
 }
 
 absl::StatusOr<WriteJob> Committer::Prepare(const CallContext& call, const InodePtr& inode) {
@@ -334,66 +344,6 @@ absl::StatusOr<bool> Committer::Settle(const CallContext& call, const InodePtr& 
   return AdoptOwn(call, inode);
 }
 
-absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr& inode) {
-  {
-    absl::MutexLock lock(&inode->mu);
-    if (inode->unresolved.empty()) return false;
-  }
-  const std::string key = parts_.names->SourceKey(inode);
-  absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, key);
-  if (ErrnoOf(info.status()) == ENOENT) return false;
-  S3FILES_RETURN_IF_ERROR(info.status());
-  absl::MutexLock lock(&inode->mu);
-  if (!inode->MayHaveWritten(info->metadata)) return false;
-  S3FILES_RETURN_IF_ERROR(inode->content->Thaw());
-  inode->content->Adopt(std::make_shared<const Base>(key, info->stamp.version, info->size));
-  inode->committed = info->stamp;
-  inode->tag_count = info->tag_count;
-  ++inode->epoch;
-  return true;
-}
-
-absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
-                                       absl::string_view why, const absl::Status& status,
-                                       DeferredEvents& events) {
-  const std::string path = parts_.names->PathOf(inode);
-  std::string kept = absl::StrFormat("%x_%s", inode->ino, parts_.names->NameOf(inode));
-  kept.resize(std::min(kept.size(), size_t{255}));
-  // One of an earlier file system may have the same number.
-  if (parts_.names->Child(parts_.names->lost_and_found(), kept) != nullptr) {
-    kept = absl::StrCat(RandomId(), "_", parts_.names->NameOf(inode)).substr(0, 255);
-  }
-  const std::string where = absl::StrCat("/", kLostAndFound, "/", kept);
-  // First of all, so that from here on the path means what the store has.
-  parts_.names->Rebind(inode, parts_.names->lost_and_found(), kept);
-  absl::Status told;
-  {
-    absl::MutexLock lock(&inode->mu);
-    told = Error(error,
-                 absl::StrCat("/", path, ": ", why, "; the staged bytes are in ", where, " (",
-                              status.message(), ")"),
-                 ReplyOf(status));
-    inode->content->Thaw().IgnoreError();
-    inode->content->Retire();
-    inode->change.Take();
-    inode->conflict = true;
-    inode->lost = LostFile{path, job.key, job.expected};
-    inode->unresolved.clear();
-    ++inode->attempts;
-    inode->last_error = told;
-    inode->error_seen = true;
-  }
-  Forget(inode);
-  RecordNow(CallContext(), inode, Durable::kNow)
-      .IgnoreError();  // it is readable as long as we live
-  {
-    absl::MutexLock lock(&mu_);
-    ++counters_.conflicts;
-  }
-  events.Add({EventKind::kConflict, path, told, where, 0});
-  return told;
-}
-
 void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
                              const Content* except) {
   std::vector<std::weak_ptr<Content>> borrowers;
@@ -433,110 +383,6 @@ void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {
   }
   Forget(inode);
   if (early != nullptr) early->Abort(call);
-}
-
-absl::Status Committer::CommitWithin(const CallContext& call, const InodePtr& directory,
-                                     bool unless_open) {
-  std::vector<InodePtr> inodes;
-  // Renames of directories first: files under them wait for those anyway.
-  absl::Status first_error = CommitMovesWithin(call, directory);
-  for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
-       staged = NextStaged(staged.inode->ino)) {
-    if (!parts_.names->IsWithin(staged.inode, directory)) continue;
-    // One that failed would fail again for each of the files in it.
-    if (staged.inode->type == FileType::kDirectory || !MoveInBackoff(staged.inode).ok()) continue;
-    const std::string path = parts_.names->PathOf(staged.inode);
-    absl::MutexLock lock(&staged.inode->mu);
-    if (!unless_open || !staged.inode->StagedByOpen()) {
-      inodes.push_back(staged.inode);
-    } else if (staged.inode->stagers.contains(kClosedHandle)) {
-      first_error.Update(
-          Error(EBUSY, absl::StrCat("/", path,
-                                    ": a handle that staged to it is still open; dropped, with "
-                                    "what closed handles had staged")));
-    }
-  }
-  absl::Mutex mu;  // of first_error, from here on
-  ParallelFor(parts_.commits, inodes.size(), [&](size_t i) {
-    absl::Status status = Commit(call, inodes[i]);
-    // Committed in the background just now, it is not yet forgotten.
-    if (status.ok()) status = AwaitIdle(call, inodes[i]);
-    absl::MutexLock lock(&mu);
-    first_error.Update(status);
-  });
-  return first_error;
-}
-
-Committer::StagedInode Committer::NextStaged(uint64_t after) const {
-  const int64_t now = parts_.clock->MonotonicNanos();
-  absl::MutexLock lock(&mu_);
-  auto it = staged_.upper_bound(after);
-  if (it == staged_.end()) return {};
-  return {it->second.inode, now - it->second.first_ns};
-}
-
-int64_t Committer::AgeOf(const InodePtr& inode) const {
-  const int64_t now = parts_.clock->MonotonicNanos();
-  absl::MutexLock lock(&mu_);
-  auto it = staged_.find(inode->ino);
-  return it == staged_.end() ? 0 : now - it->second.first_ns;
-}
-
-size_t Committer::staged_count() const {
-  absl::MutexLock lock(&mu_);
-  return staged_.size();
-}
-
-Committer::Counters Committer::counters() const {
-  absl::MutexLock lock(&mu_);
-  return counters_;
-}
-
-int64_t Committer::DueLocked(const Entry& entry) const {
-  const int64_t delay = policy_.delay_ns;
-  if (entry.under_way || delay == kNever || (delay == 0 && !entry.recovered)) return kNever;
-  if (entry.recovered) return entry.retry_ns;
-  const int64_t due = std::min(entry.last_ns + delay, entry.first_ns + policy_.max_age_ns);
-  return std::max(due, entry.retry_ns);
-}
-
-void Committer::RunSchedule() {
-  absl::MutexLock lock(&mu_);
-  while (!stopping_) {
-    const int64_t now = parts_.clock->MonotonicNanos();
-    int64_t next = now + 1'000'000'000;  // a clock that a test moves signals nobody
-    for (auto& [ino, entry] : staged_) {
-      const int64_t due = DueLocked(entry);
-      if (due > now) {
-        next = std::min(next, due);
-        continue;
-      }
-      entry.under_way = true;
-      background_.Submit([this, inode = entry.inode] { CommitInBackground(inode); });
-    }
-    schedule_changed_.WaitWithTimeout(&mu_, absl::Nanoseconds(next - now));
-  }
-}
-
-void Committer::CommitInBackground(const InodePtr& inode) {
-  // Told when all else is done: who is told may ask, or move the clock.
-  DeferredEvents events(parts_.events);
-  absl::Status status = MoveInBackoff(inode);
-  if (status.ok()) status = CommitAndTell(CallContext(), inode, events);
-  if (!status.ok()) {
-    absl::MutexLock lock(&inode->mu);
-    inode->error_seen = false;  // a later call of the application returns it
-  }
-  absl::MutexLock lock(&mu_);
-  auto it = staged_.find(inode->ino);
-  if (it == staged_.end()) return;
-  Entry& entry = it->second;
-  entry.under_way = false;
-  if (!status.ok()) {
-    entry.backoff_ns = std::clamp(2 * entry.backoff_ns, kShortestBackoffNs, kLongestBackoffNs);
-    entry.retry_ns = parts_.clock->MonotonicNanos() + entry.backoff_ns;
-  }
-  schedule_changed_.Signal();
 }
 
 }  // namespace s3files

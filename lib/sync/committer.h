@@ -3,6 +3,7 @@
 #ifndef S3FILES_LIB_SYNC_COMMITTER_H_
 #define S3FILES_LIB_SYNC_COMMITTER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,8 +21,11 @@
 #include "lib/inode/names.h"
 #include "lib/journal/journal.h"
 #include "lib/store/object_store.h"
+#include "lib/sync/commit_diff.h"
+#include "lib/sync/conflict.h"
 #include "lib/sync/directory_mover.h"
 #include "lib/sync/object_writer.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 
 namespace s3files {
@@ -31,11 +35,18 @@ inline constexpr int64_t kNever = INT64_MAX;
 struct CommitPolicy {
   int64_t delay_ns = 0;  // 0: closing commits; kNever: only who asks; else so long after a write
   int64_t max_age_ns = int64_t{600} * 1'000'000'000;  // however long writing goes on
+  uint64_t staged_limit = 0;                          // bytes; 0: none
 };
 
 // Between attempts in the background.
 inline constexpr int64_t kShortestBackoffNs = 1'000'000'000;
 inline constexpr int64_t kLongestBackoffNs = 60'000'000'000;
+
+// What commits did that one call has asked for.
+struct CommitTally {
+  uint32_t files = 0;
+  uint64_t bytes = 0;
+};
 
 // Thread-safe.
 class Committer {
@@ -44,6 +55,7 @@ class Committer {
     ObjectStore* store;
     Fetcher* fetcher;
     Names* names;
+    Uploads* uploads;
     ObjectWriter* writer;
     WriteGuard* guard;
     SpillArea* spill;
@@ -53,7 +65,8 @@ class Committer {
     Executor* commits;    // whole files; its tasks wait for those of `transfers`
     AttributeDefaults defaults;
     DirectoryMover* mover;
-    Journal* journal;  // null: what is staged does not outlive the process
+    Journal* journal;      // null: what is staged does not outlive the process
+    ConflictJudge* judge;  // null: the store wins
   };
   Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
   // Commits nothing and forgets nothing that the journal has: waits for background commits under way and aborts early uploads.
@@ -78,8 +91,11 @@ class Committer {
   // Both at once, where either is there: `a` has the name of `b`, which was removed, or they have
   // changed places.
   void RecordBoth(const InodePtr& a, const InodePtr& b);
-  // Of all in the directory, whose path has changed.
+  // Of all in the directory, whose path or key has changed, and of a rename of it that is staged.
+  // kNow.
   absl::Status RecordWithin(const CallContext& call, const InodePtr& directory);
+  // Before what is recorded in the directory can be recorded without a request.
+  absl::Status OwnWithin(const CallContext& call, const InodePtr& directory);
   // Of all that is staged, so that the process may end. kNow.
   absl::Status RecordAll(const CallContext& call);
   // What the journal held when it was opened is staged again. EIO: bytes of it are gone. One HEAD for
@@ -98,19 +114,36 @@ class Committer {
                                 const AttributeChange& change, uint64_t handle);
 
   // Commits what is staged for the inode; no request where nothing is. See s3f_commit for errors.
-  absl::Status Commit(const CallContext& call, const InodePtr& inode);
+  absl::Status Commit(const CallContext& call, const InodePtr& inode, CommitTally* tally = nullptr);
   // The same for an inode that the caller has made busy.
   absl::Status CommitBusy(const CallContext& call, const InodePtr& inode, DeferredEvents& events);
-  // Everything staged within `directory`, several at a time. Returns the first error. `unless_open`
-  // leaves out files to which an open handle has staged.
+  // Everything staged within `directory`, several at a time, oldest first. Returns the first error.
+  // `unless_open` leaves out files to which an open handle has staged.
   absl::Status CommitWithin(const CallContext& call, const InodePtr& directory,
-                            bool unless_open = false);
+                            bool unless_open = false, CommitTally* tally = nullptr);
+  // The same for one that is staged, in the background, with no wait.
+  void CommitSoon(const InodePtr& inode);
+
+  // ---- Order and room (committer_schedule.cc).
+
+  // What is staged now is committed before what is staged from now on.
+  void Barrier();
+  // To be called before names are changed, with no inode busy: commits what is staged before a barrier.
+  absl::Status SettleBarriers(const CallContext& call);
+  // To be called before `inode` is written to, with no inode busy: what of it lies before a barrier is
+  // committed, and, where more than `staged_limit` is staged, closed files are. EBUSY, ENOSPC; else the
+  // error of a commit.
+  absl::Status BeforeStaging(const CallContext& call, const InodePtr& inode);
+
+  // What a commit of the inode would send; see s3f_diff.
+  CommitDiff DiffOf(const InodePtr& inode) const;
 
   // ---- Renames of directories (committer_moves.cc). What writes to the store at a key has those
   // finished first that have their old or new place there: it calls SettleMoves, or AcquireSettled,
   // with no inode busy.
 
-  // To be called after a rename of `directory` was staged, or taken back.
+  // To be called after a rename of `directory` was staged, or taken back. Puts that to the journal, and
+  // all in it under its new path: one transaction where the caller has held the journal Together.
   void NoteMoved(const InodePtr& directory);
   // Finishes it in the store; nothing where none is staged. See DirectoryMover::Carry for errors.
   absl::Status CommitMove(const CallContext& call, const InodePtr& directory);
@@ -143,11 +176,14 @@ class Committer {
 
   struct StagedInode {
     InodePtr inode;
-    int64_t age_ns = 0;
+    int64_t first_ns = 0;  // when it was staged; monotonic
+    uint64_t epoch = 0;    // how many barriers there were before
+    int64_t retry_ns = 0;  // not before, by itself
   };
   // The staged inode with the lowest number above `after`; a null inode at the end.
   StagedInode NextStaged(uint64_t after) const;
-  int64_t AgeOf(const InodePtr& inode) const;  // 0 where nothing is staged
+  int64_t AgeOf(const InodePtr& inode) const;          // 0 where nothing is staged
+  int64_t NextAttemptOf(const InodePtr& inode) const;  // in the background; monotonic, 0: none
   size_t staged_count() const;
 
   struct Counters {
@@ -165,6 +201,8 @@ class Committer {
     int64_t backoff_ns = 0;
     bool under_way = false;  // in the background
     bool recovered = false;  // from the journal, and nothing was staged since
+    bool wanted = false;     // somebody has asked for a commit, and does not wait for it
+    uint64_t epoch = 0;      // barriers before it was staged
   };
 
   void KeepBorrowedWithin(const CallContext& call, const InodePtr& directory);
@@ -184,8 +222,26 @@ class Committer {
   void Succeed(const InodePtr& inode, const WriteJob& job, const Stamp& stamp,
                DeferredEvents& events);
   absl::Status Fail(const InodePtr& inode, const absl::Status& status, DeferredEvents& events);
-  absl::Status ConflictOrFail(const CallContext& call, const InodePtr& inode, const WriteJob& job,
-                              const absl::Status& status, DeferredEvents& events);
+  // ---- Conflicts (committer_conflicts.cc). True: to be committed again.
+  absl::StatusOr<bool> SettleConflict(const CallContext& call, const InodePtr& inode,
+                                      const WriteJob& job, const absl::Status& status,
+                                      DeferredEvents& events);
+  absl::StatusOr<bool> OwnAndRetry(const CallContext& call, const InodePtr& inode,
+                                   DeferredEvents& events);
+  absl::StatusOr<ConflictCase> CaseOf(const CallContext& call, const InodePtr& inode,
+                                      const WriteJob& job, int error);
+  absl::StatusOr<bool> AskJudge(const CallContext& call, const InodePtr& inode, const WriteJob& job,
+                                int error, const absl::Status& status, DeferredEvents& events);
+  absl::StatusOr<bool> CommitMine(const CallContext& call, const InodePtr& inode,
+                                  const WriteJob& job, const ConflictCase& conflict,
+                                  const absl::Status& status, DeferredEvents& events);
+  ConflictDecision Judge(const ConflictCase& conflict);
+  // False, and nothing done: it was written to since it was frozen.
+  bool TakeMerged(const InodePtr& inode, const ConflictCase& conflict);
+  bool DropMine(const CallContext& call, const InodePtr& inode);
+  void Rest(const InodePtr& inode, const ConflictCase& conflict)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
+  void NoteSettledConflict();
   absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
                               absl::string_view why, const absl::Status& status,
                               DeferredEvents& events);
@@ -201,6 +257,11 @@ class Committer {
   absl::Status RecordNow(const CallContext& call, const InodePtr& inode, Durable durable);
   bool WasRemoved(const CallContext& call, const StagedRow& row) const;
   absl::StatusOr<InodePtr> RecoverRow(uint64_t id, StagedRow& row);
+  InodePtr BindDirectory(absl::string_view path);
+  void RecoverMoves(Journal::Recovered& recovered);
+  void EnlistMove(const InodePtr& directory);
+  std::vector<InodePtr> RecordedWithin(const InodePtr& directory) const;
+  absl::Status PutWithin(const InodePtr& directory);
 
   absl::Status CommitAndTell(const CallContext& call, const InodePtr& inode,
                              DeferredEvents& events);
@@ -213,9 +274,19 @@ class Committer {
   // The error of a move at the inode that failed just now; OK: it may be tried.
   absl::Status MoveInBackoff(const InodePtr& inode) const;
 
+  static constexpr uint64_t kAnyEpoch = UINT64_MAX;
+  std::vector<StagedInode> StagedBefore(uint64_t epoch) const;  // oldest first
+  uint64_t EpochOf(const InodePtr& inode) const;
+  bool IsStaged(const InodePtr& inode) const;
+  uint64_t StagedBytes() const;
+  absl::Status SettleBefore(const CallContext& call, uint64_t epoch);
+  absl::Status MakeRoom(const CallContext& call);
+  void StartSchedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunSchedule();
+  void SubmitDue(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t DueLocked(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void CommitInBackground(const InodePtr& inode);
+  void NoteAttempt(const InodePtr& inode, const absl::Status& status);
 
   const Parts parts_;
   const PartPolicy part_policy_;
@@ -226,9 +297,10 @@ class Committer {
   absl::btree_map<uint64_t, Entry> staged_ ABSL_GUARDED_BY(mu_);  // by inode number
   Counters counters_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::atomic<uint64_t> barriers_{0};  // so far; grows under mu_
 
   TaskGroup background_;
-  std::thread scheduler_;  // only where the delay is not 0
+  std::thread scheduler_ ABSL_GUARDED_BY(mu_);  // once something is to be done by itself
 };
 
 }  // namespace s3files

@@ -26,6 +26,7 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   }
   const bool delayed = policy_.delay_ns > 0 && inode->type != FileType::kDirectory;
   DeferredEvents events(parts_.events);
+  S3FILES_RETURN_IF_ERROR(delayed ? BeforeStaging(call, inode) : SettleBarriers(call));
   S3FILES_ASSIGN_OR_RETURN(const BusyInode busy, AcquireSettled(call, inode));
   const std::string path = parts_.names->PathOf(inode);
   {

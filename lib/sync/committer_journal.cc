@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/errors.h"
@@ -35,6 +36,13 @@ StagedRow RowOf(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
   return row;
 }
 
+// The path of the directory, and the name in it.
+std::pair<std::string, std::string> SplitLast(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
 }  // namespace
 
 absl::Status Committer::Record(const CallContext& call, const InodePtr& inode, Durable durable) {
@@ -43,7 +51,7 @@ absl::Status Committer::Record(const CallContext& call, const InodePtr& inode, D
     absl::MutexLock lock(&inode->mu);
     // A change of attributes that is being committed is not staged meanwhile, but may be again.
     S3FILES_RETURN_IF_ERROR(
-        WaitUntil(call, inode->mu, inode->changed, "waiting for a commit of attributes", [&] {
+        WaitForOthers(call, inode->mu, inode->changed, "waiting for a commit of attributes", [&] {
           inode->mu.AssertHeld();
           return !inode->busy || inode->Staged();
         }));
@@ -89,6 +97,7 @@ absl::Status Committer::RecordNow(const CallContext& call, const InodePtr& inode
     S3FILES_ASSIGN_OR_RETURN(Content::Saved saved, inode->content->Save());
     StagedRow row = RowOf(*inode);
     row.path = path;
+    row.epoch = EpochOf(inode);
     row.overlays = std::move(saved.overlays);
     if (inode->journal_id == 0) inode->journal_id = parts_.journal->NewId();
     ticket = parts_.journal->Put(inode->journal_id, row, std::move(saved.files));
@@ -117,17 +126,51 @@ void Committer::RecordBoth(const InodePtr& a, const InodePtr& b) {
   parts_.journal->WaitForAll(CallContext()).IgnoreError();  // it goes on trying by itself
 }
 
-absl::Status Committer::RecordWithin(const CallContext& call, const InodePtr& directory) {
-  if (parts_.journal == nullptr) return absl::OkStatus();
+std::vector<InodePtr> Committer::RecordedWithin(const InodePtr& directory) const {
+  std::vector<InodePtr> within;
   for (StagedInode staged = NextStaged(0); staged.inode != nullptr;
        staged = NextStaged(staged.inode->ino)) {
-    if (!parts_.names->IsWithin(staged.inode, directory)) continue;
-    {
-      absl::MutexLock lock(&staged.inode->mu);
-      if (!staged.inode->Staged()) continue;  // its attributes are being committed
-    }
-    S3FILES_RETURN_IF_ERROR(RecordAgain(call, staged.inode, Durable::kSoon));
+    if (staged.inode->type == FileType::kDirectory || !IsRecorded(staged.inode)) continue;
+    if (parts_.names->IsWithin(staged.inode, directory)) within.push_back(staged.inode);
   }
+  return within;
+}
+
+absl::Status Committer::OwnWithin(const CallContext& call, const InodePtr& directory) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  for (const InodePtr& inode : RecordedWithin(directory)) {
+    S3FILES_RETURN_IF_ERROR(OwnBorrowed(call, inode));
+  }
+  return absl::OkStatus();
+}
+
+// The caller holds the journal Together, so what would ask the store first keeps the row it has: EAGAIN.
+absl::Status Committer::PutWithin(const InodePtr& directory) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  parts_.mover->Record(directory);
+  absl::Status first_error;
+  for (const InodePtr& inode : RecordedWithin(directory)) {
+    bool borrowed;
+    {
+      absl::MutexLock lock(&inode->mu);
+      if (!inode->Staged()) continue;  // its attributes are being committed
+      borrowed = inode->content != nullptr && inode->content->borrowed();
+    }
+    first_error.Update(borrowed ? Error(EAGAIN, "a file was copied meanwhile")
+                                : RecordAgain(CallContext(), inode, Durable::kSoon));
+  }
+  return first_error;
+}
+
+absl::Status Committer::RecordWithin(const CallContext& call, const InodePtr& directory) {
+  if (parts_.journal == nullptr) return absl::OkStatus();
+  absl::Status status;
+  do {
+    S3FILES_RETURN_IF_ERROR(OwnWithin(call, directory));
+    const Journal::Together together(parts_.journal);
+    status = PutWithin(directory);
+  } while (ErrnoOf(status) == EAGAIN);
+  S3FILES_RETURN_IF_ERROR(status);
   return parts_.journal->WaitForAll(call);
 }
 
@@ -147,7 +190,10 @@ absl::Status Committer::RecordAll(const CallContext& call) {
 absl::Status Committer::Recover(const CallContext& call) {
   if (parts_.journal == nullptr) return absl::OkStatus();
   std::vector<InodePtr> unresolved;
-  for (auto& [id, row] : parts_.journal->TakeRecovered()) {
+  Journal::Recovered recovered = parts_.journal->TakeRecovered();
+  parts_.uploads->Recover(recovered.uploads);  // before it is asked what became of their commits
+  RecoverMoves(recovered);
+  for (auto& [id, row] : recovered.staged) {
     if (row.removing && WasRemoved(call, row)) {
       parts_.journal->Remove(id);
       continue;
@@ -169,22 +215,45 @@ absl::Status Committer::Recover(const CallContext& call) {
   return absl::OkStatus();
 }
 
+// Before the files: these are bound at the paths that the moves explain.
+void Committer::RecoverMoves(Journal::Recovered& recovered) {
+  for (const auto& [id, row] : recovered.moves) {
+    const InodePtr directory = BindDirectory(row.path);
+    parts_.names->RestoreMove(directory, absl::StrCat(parts_.names->prefix(), row.origin, "/"),
+                              row.landed ? MovePhase::kLanded : MovePhase::kStaged);
+    parts_.mover->Restore(directory, BindDirectory(SplitLast(row.origin).first), id, row,
+                          recovered.copies);
+    EnlistMove(directory);
+    // Of a file that could not be recorded again, for want of space, under its new path.
+    for (auto& [file_id, file] : recovered.staged) {
+      if (!absl::StartsWith(file.path, row.origin + "/")) continue;
+      file.path = row.path + file.path.substr(row.origin.size());
+    }
+  }
+  for (const auto& [id, row] : recovered.copies) {
+    if (!recovered.moves.contains(row.move)) parts_.journal->Remove(id);
+  }
+}
+
 // Whether the process has died between the removal of the object and that of the row.
 bool Committer::WasRemoved(const CallContext& call, const StagedRow& row) const {
   const std::string key = parts_.names->prefix() + row.path;
   return ErrnoOf(parts_.store->Head(call, key).status()) == ENOENT;
 }
 
-absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
+InodePtr Committer::BindDirectory(absl::string_view path) {
   InodePtr directory = parts_.names->root();
-  std::vector<std::string> names = absl::StrSplit(row.path, '/');
-  const std::string name = std::move(names.back());
-  names.pop_back();
-  for (const std::string& above : names) {
-    const InodePtr known = parts_.names->Child(directory, above);
+  for (const absl::string_view name : absl::StrSplit(path, '/', absl::SkipEmpty())) {
+    const InodePtr known = parts_.names->Child(directory, name);
     directory =
-        known != nullptr ? known : parts_.names->Bind(directory, above, FileType::kDirectory);
+        known != nullptr ? known : parts_.names->Bind(directory, name, FileType::kDirectory);
   }
+  return directory;
+}
+
+absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
+  const auto [above, name] = SplitLast(row.path);
+  const InodePtr directory = BindDirectory(above);
   InodePtr inode = parts_.names->Bind(directory, name, row.attributes.type);
   if (IsRecorded(inode)) {  // the process died between the two steps of a conflict
     inode =
@@ -219,6 +288,9 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
       inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base};
     } else {
       Enlist(inode, kClosedHandle);
+      absl::MutexLock staged_lock(&mu_);
+      staged_[inode->ino].epoch = row.epoch;
+      if (row.epoch > barriers_) barriers_ = row.epoch;
     }
   }
   return inode;

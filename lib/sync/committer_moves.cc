@@ -10,23 +10,31 @@ namespace s3files {
 
 void Committer::NoteMoved(const InodePtr& directory) {
   const bool staged = parts_.names->MoveOf(directory).directory != nullptr;
-  const int64_t now = parts_.clock->MonotonicNanos();
   {
     absl::MutexLock lock(&directory->mu);
     directory->last_error = absl::OkStatus();
     directory->error_seen = true;
     directory->attempts = 0;
   }
-  absl::MutexLock lock(&mu_);
-  if (!staged) {
-    staged_.erase(directory->ino);
+  // What cannot be written there now is when it is written next, and at the latest before old keys go.
+  PutWithin(directory).IgnoreError();
+  if (staged) {
+    EnlistMove(directory);
     return;
   }
+  absl::MutexLock lock(&mu_);
+  staged_.erase(directory->ino);
+}
+
+void Committer::EnlistMove(const InodePtr& directory) {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  absl::MutexLock lock(&mu_);
   auto [it, added] = staged_.try_emplace(directory->ino);
   it->second.last_ns = now;
   if (!added) return;
   it->second.inode = directory;
   it->second.first_ns = now;
+  it->second.epoch = barriers_.load(std::memory_order_relaxed);
   schedule_changed_.Signal();
 }
 
@@ -75,10 +83,13 @@ absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& direc
     return absl::OkStatus();
   }
   const std::string path = parts_.names->PathOf(directory);
+  // The store does nothing of it before the journal has it, unless that cannot be written.
+  if (parts_.journal != nullptr) parts_.journal->WaitForAll(call).IgnoreError();
   // Not earlier: copies that are asked for while the store is moving the source rest on its old key.
-  absl::Status status =
-      parts_.mover->Carry(call, directory, events, [&] { KeepBorrowedWithin(call, directory); });
-  RecordWithin(call, directory).IgnoreError();  // their keys; the journal goes on trying by itself
+  absl::Status status = parts_.mover->Carry(call, directory, events, [&] {
+    KeepBorrowedWithin(call, directory);
+    return RecordWithin(call, directory);
+  });
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;
   if (!finished) status = Annotate(status, absl::StrCat("the rename to /", path, " stays staged"));
   {

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
 #include "lib/base/hash.h"
@@ -17,12 +16,6 @@ namespace {
 
 // An object that changes faster than it is copied is an error after so many copies.
 constexpr int kMostCopies = 8;
-
-// Sixty-four bits for one version of one key. What has no ETag goes by its size.
-uint64_t Fingerprint(absl::string_view key, const Version& version, uint64_t size) {
-  if (version.known()) return absl::HashOf(key, version.etag());
-  return absl::HashOf(key, size, 'u');
-}
 
 // What a copy by the store keeps, the name of the write itself aside.
 ObjectMetadata Kept(ObjectMetadata metadata) {
@@ -37,42 +30,6 @@ std::string CopyId(absl::string_view from, absl::string_view to, const Version& 
 }
 
 }  // namespace
-
-// What has been done of one move; lives until it is done whole.
-struct DirectoryMover::Progress {
-  InodePtr origin_parent;
-  Version replaced;  // the target's marker before
-
-  absl::Mutex mu;  // leaf
-  // Versions of old keys whose bytes stand under the new ones, with their Last-Modified as listed: a
-  // change of attributes, or the same bytes written again, leave the ETag as it was. And versions,
-  // under the new keys, that are copies of ours and have another ETag than their source.
-  absl::flat_hash_map<uint64_t, int64_t> copied ABSL_GUARDED_BY(mu);
-  absl::flat_hash_set<uint64_t> written ABSL_GUARDED_BY(mu);
-  // The copies' stamps, where they cannot be told from their source.
-  absl::flat_hash_map<uint64_t, Stamp> stamps ABSL_GUARDED_BY(mu);
-  absl::flat_hash_set<std::string> left ABSL_GUARDED_BY(mu);  // old keys that stay
-  absl::Status left_because ABSL_GUARDED_BY(mu);              // of the first
-
-  bool Copied(uint64_t fingerprint, int64_t listed_ns) {
-    absl::MutexLock lock(&mu);
-    auto it = copied.find(fingerprint);
-    return it != copied.end() && it->second == listed_ns;
-  }
-  bool Left(const std::string& key) {
-    absl::MutexLock lock(&mu);
-    return left.contains(key);
-  }
-  void NoteCopied(const std::string& from, const std::string& to, const Base& source,
-                  int64_t listed_ns, const Stamp& stamp) {
-    const uint64_t id = Fingerprint(from, source.version, source.size);
-    absl::MutexLock lock(&mu);
-    copied[id] = listed_ns;
-    const bool same = stamp.version.etag() == source.version.etag();
-    if (!same) written.insert(Fingerprint(to, stamp.version, source.size));
-    if (!same || !stamp.version.version_id().empty()) stamps[id] = stamp;
-  }
-};
 
 struct DirectoryMover::Task {
   const InodePtr directory;
@@ -110,7 +67,7 @@ void DirectoryMover::Begin(const InodePtr& directory, const InodePtr& origin_par
   absl::MutexLock lock(&mu_);
   std::shared_ptr<Progress>& progress = moves_[directory->ino];
   if (progress == nullptr) {
-    progress = std::make_shared<Progress>();
+    progress = std::make_shared<Progress>(parts_.journal);
     progress->origin_parent = origin_parent;
   }
   progress->replaced = replaced;
@@ -123,8 +80,34 @@ bool DirectoryMover::Replaces(const InodePtr& directory) const {
 }
 
 void DirectoryMover::Forget(const InodePtr& directory) {
-  absl::MutexLock lock(&mu_);
-  moves_.erase(directory->ino);
+  std::shared_ptr<Progress> progress;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = moves_.find(directory->ino);
+    if (it == moves_.end()) return;
+    progress = std::move(it->second);
+    moves_.erase(it);
+  }
+  progress->Unrecord();
+}
+
+void DirectoryMover::Record(const InodePtr& directory) {
+  const Names::Move move = parts_.names->MoveOf(directory);
+  if (parts_.journal == nullptr || move.directory == nullptr) return;
+  const std::shared_ptr<Progress> progress = ProgressOf(directory);
+  MoveRow row;
+  row.path = parts_.names->PathOf(directory);
+  const size_t prefix = parts_.names->prefix().size();
+  row.origin = move.origin.substr(prefix, move.origin.size() - prefix - 1);
+  row.landed = move.phase == MovePhase::kLanded;
+  row.replaced = progress->replaced;
+  progress->Record(row);
+}
+
+void DirectoryMover::Restore(const InodePtr& directory, const InodePtr& origin_parent, uint64_t id,
+                             const MoveRow& row, const std::map<uint64_t, CopiesRow>& copies) {
+  Begin(directory, origin_parent, row.replaced);
+  ProgressOf(directory)->Restore(id, row, copies);
 }
 
 std::shared_ptr<DirectoryMover::Progress> DirectoryMover::ProgressOf(const InodePtr& directory) {
@@ -134,7 +117,7 @@ std::shared_ptr<DirectoryMover::Progress> DirectoryMover::ProgressOf(const Inode
 
 absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& directory,
                                    DeferredEvents& events,
-                                   absl::FunctionRef<void()> before_removal) {
+                                   absl::FunctionRef<absl::Status()> before_removal) {
   const Names::Move move = parts_.names->MoveOf(directory);
   if (move.directory == nullptr) return absl::OkStatus();
   Task task{directory,
@@ -148,9 +131,14 @@ absl::Status DirectoryMover::Carry(const CallContext& call, const InodePtr& dire
     S3FILES_RETURN_IF_ERROR(CopyAll(call, task));
     S3FILES_RETURN_IF_ERROR(Land(call, task));
   }
-  before_removal();
+  S3FILES_RETURN_IF_ERROR(before_removal());
   S3FILES_RETURN_IF_ERROR(KeepParent(call, task));
   S3FILES_RETURN_IF_ERROR(RemoveAll(call, task));
+  // What is made at the old place from here on is not to be moved by the next process.
+  if (parts_.journal != nullptr) {
+    task.progress->Unrecord();
+    S3FILES_RETURN_IF_ERROR(parts_.journal->WaitForAll(call));
+  }
   parts_.names->EndMove(directory);
   Forget(directory);
   absl::MutexLock lock(&task.progress->mu);
@@ -186,7 +174,7 @@ absl::Status DirectoryMover::CopyMissing(const CallContext& call, Task& task,
   std::vector<const ListedObject*> open;
   for (const ListedObject& object : objects) {
     if (object.key == task.origin) task.marker_copied = true;
-    const uint64_t id = Fingerprint(object.key, object.stamp.version, object.size);
+    const uint64_t id = FingerprintOf(object.key, object.stamp.version, object.size);
     const bool copied = task.progress->Copied(id, object.stamp.last_modified_ns);
     if (!copied && !task.progress->Left(object.key)) open.push_back(&object);
   }
@@ -202,6 +190,7 @@ absl::Status DirectoryMover::CopyMissing(const CallContext& call, Task& task,
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });
+  task.progress->RecordCopies();
   return first_error;
 }
 
@@ -241,7 +230,7 @@ absl::Status DirectoryMover::CopyObject(const CallContext& call, Task& task,
     S3FILES_ASSIGN_OR_RETURN(const bool again,
                              SettleTarget(call, task, listed, *source, key, &job.expected));
     if (again) continue;
-    if (task.progress->Copied(Fingerprint(listed.key, job.source->version, job.source->size),
+    if (task.progress->Copied(FingerprintOf(listed.key, job.source->version, job.source->size),
                               listed.stamp.last_modified_ns)) {
       return absl::OkStatus();
     }
@@ -279,8 +268,8 @@ absl::StatusOr<bool> DirectoryMover::SettleTarget(const CallContext& call, Task&
     return false;
   }
   absl::MutexLock lock(&task.progress->mu);
-  if (!task.progress->copied.contains(Fingerprint(listed.key, version, there->size)) &&
-      !task.progress->written.contains(Fingerprint(key, version, there->size))) {
+  if (!task.progress->copied.contains(FingerprintOf(listed.key, version, there->size)) &&
+      !task.progress->written.contains(FingerprintOf(key, version, there->size))) {
     return false;
   }
   *expected = version;
@@ -304,7 +293,7 @@ void DirectoryMover::RekeyInode(const Task& task, Inode& inode, const std::strin
                                 const std::string& to) {
   // What the version has become under the new key; nullopt: it was not copied.
   auto after = [&](const Version& version, uint64_t size) -> std::optional<Stamp> {
-    const uint64_t id = Fingerprint(from, version, size);
+    const uint64_t id = FingerprintOf(from, version, size);
     absl::MutexLock lock(&task.progress->mu);
     if (!task.progress->copied.contains(id)) return std::nullopt;
     auto it = task.progress->stamps.find(id);

@@ -4,13 +4,13 @@
 #define S3FILES_LIB_SYNC_DIRECTORY_MOVER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,8 +19,10 @@
 #include "lib/base/event_sink.h"
 #include "lib/base/executor.h"
 #include "lib/inode/names.h"
+#include "lib/journal/journal.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/importer.h"
+#include "lib/sync/move_progress.h"
 #include "lib/sync/object_writer.h"
 #include "lib/sync/write_guard.h"
 
@@ -40,7 +42,8 @@ class DirectoryMover {
     ObjectWriter* writer;
     WriteGuard* guard;
     Executor* executor;
-    bool strict;  // old keys are removed one by one, each under its version
+    bool strict;       // old keys are removed one by one, each under its version
+    Journal* journal;  // may be null
   };
   explicit DirectoryMover(const Parts& parts) : parts_(parts) {}
 
@@ -54,16 +57,22 @@ class DirectoryMover {
   bool Replaces(const InodePtr& directory) const;  // a target's marker
   void Forget(const InodePtr& directory);          // the rename is taken back
 
+  // Puts to the journal how the rename stands; nobody waits for it.
+  void Record(const InodePtr& directory);
+  // Of an earlier process: in the place of Begin.
+  void Restore(const InodePtr& directory, const InodePtr& origin_parent, uint64_t id,
+               const MoveRow& row, const std::map<uint64_t, CopiesRow>& copies);
+
   // Does what is left of the rename. OK, or ESTALE or ENAMETOOLONG where it is done but for some
   // objects that keep their old names (each is an event): Names knows no move of the directory any
   // more. Any other error leaves it staged, and the next call goes on where this one ended.
   // `before_removal` is called when everything here rests on the new keys, and the old ones are still
-  // there.
+  // there; where it fails they stay. The journal has nothing of the rename when Names has nothing.
   absl::Status Carry(const CallContext& call, const InodePtr& directory, DeferredEvents& events,
-                     absl::FunctionRef<void()> before_removal);
+                     absl::FunctionRef<absl::Status()> before_removal);
 
  private:
-  struct Progress;
+  using Progress = MoveProgress;
   struct Task;
   std::shared_ptr<Progress> ProgressOf(const InodePtr& directory);
   absl::Status CopyAll(const CallContext& call, Task& task);

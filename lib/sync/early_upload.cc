@@ -5,17 +5,10 @@
 #include <optional>
 #include <utility>
 
-#include "lib/base/clock.h"
 #include "lib/base/errors.h"
 #include "lib/base/wait.h"
 
 namespace s3files {
-namespace {
-
-// Nobody waits for it to the end, but an upload left behind costs its owner money every month.
-constexpr int64_t kAbortPatienceNs = 20'000'000'000;
-
-}  // namespace
 
 absl::StatusOr<ObjectTags> KeptTags(const CallContext& call, ObjectStore* store,
                                     const std::string& key) {
@@ -77,7 +70,7 @@ absl::StatusOr<std::string> EarlyUpload::CreateUpload() {
   if (request.tags.empty() && !tags_of_.empty() && tags_of_ != request_.key) {
     S3FILES_ASSIGN_OR_RETURN(request.tags, KeptTags(CallContext(), store_, request_.key));
   }
-  return store_->CreateUpload(CallContext(), request);
+  return uploads_->Create(CallContext(), request);
 }
 
 void EarlyUpload::Start() {
@@ -121,9 +114,7 @@ void EarlyUpload::Stop() {
 void EarlyUpload::SubmitAbort() {
   ++pending_;
   executor_->Submit([self = shared_from_this(), id = std::exchange(upload_id_, "")] {
-    CallContext call;
-    call.deadline_ns = MonotonicNanos() + kAbortPatienceNs;
-    self->store_->AbortUpload(call, self->request_.key, id).IgnoreError();
+    self->uploads_->Abort(self->request_.key, id);
     absl::MutexLock lock(&self->mu_);
     self->EndTask();
   });

@@ -16,6 +16,7 @@
 #include "lib/base/executor.h"
 #include "lib/content/content.h"
 #include "lib/store/object_store.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_plan.h"
 
 namespace s3files {
@@ -31,9 +32,11 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
  public:
   // `request`: key, metadata and commit id of the object to be. `tags_of`: where the
   // store has the one that is replaced, if that has tags; else empty.
-  EarlyUpload(ObjectStore* store, Executor* executor, std::shared_ptr<Content> content,
-              PutRequest request, std::string tags_of, const PartPolicy& policy)
+  EarlyUpload(ObjectStore* store, Uploads* uploads, Executor* executor,
+              std::shared_ptr<Content> content, PutRequest request, std::string tags_of,
+              const PartPolicy& policy)
       : store_(store),
+        uploads_(uploads),
         executor_(executor),
         content_(std::move(content)),
         request_(std::move(request)),
@@ -75,6 +78,7 @@ class EarlyUpload : public std::enable_shared_from_this<EarlyUpload> {
   absl::Status AwaitIdle(const CallContext& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   ObjectStore* const store_;
+  Uploads* const uploads_;
   Executor* const executor_;
   const std::shared_ptr<Content> content_;
   const PutRequest request_;

@@ -122,7 +122,7 @@ absl::StatusOr<Importer::Known> Importer::Recall(const CallContext& call, const 
   if (inode->Staged()) return Known::kAnswer;
   // In the middle of a rename or removal the store's answer would mean nothing.
   S3FILES_RETURN_IF_ERROR(
-      WaitUntil(call, inode->mu, inode->changed, "waiting for a rename or removal", [&] {
+      WaitForOthers(call, inode->mu, inode->changed, "waiting for a rename or removal", [&] {
         inode->mu.AssertHeld();
         return !inode->busy;
       }));

@@ -1,22 +1,18 @@
 #include "lib/sync/object_writer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "lib/base/clock.h"
 #include "lib/base/errors.h"
 #include "lib/content/snapshot_source.h"
 
 namespace s3files {
 namespace {
-
-// Aborting goes on after the call that failed has lost its patience: an upload left behind costs
-// its owner money every month.
-constexpr int64_t kAbortPatienceNs = 20'000'000'000;
 
 WriteShape ShapeOf(const Snapshot& snapshot) {
   WriteShape shape;
@@ -52,7 +48,7 @@ absl::StatusOr<Stamp> ObjectWriter::Write(const CallContext& call, const WriteJo
   // A copy in one request takes the source's tags along, where this object may have its own.
   const bool copy = job.snapshot.IsCopy() && job.tags_of.empty();
   if (!copy) return WriteBytes(call, job, std::move(early));
-  if (!early.upload_id.empty()) Abort(job.key, early.upload_id);
+  if (!early.upload_id.empty()) uploads_->Abort(job.key, early.upload_id);
   return Copy(call, {job.snapshot.base, job.key, job.metadata, job.expected, job.commit_id});
 }
 
@@ -64,7 +60,7 @@ absl::StatusOr<Stamp> ObjectWriter::WriteBytes(const CallContext& call, const Wr
     absl::StatusOr<std::vector<Step>> steps = StepsWithEarly(job, early);
     if (steps.ok()) return Multipart(call, job, early.upload_id, *std::move(steps));
   }
-  if (!early.upload_id.empty()) Abort(job.key, early.upload_id);
+  if (!early.upload_id.empty()) uploads_->Abort(job.key, early.upload_id);
   S3FILES_RETURN_IF_ERROR(plan.status());
   if (plan->kind == WritePlan::Kind::kPut) return Put(call, job);
   return WriteParts(call, job, *std::move(plan));
@@ -104,7 +100,8 @@ absl::StatusOr<bool> ObjectWriter::SourceChanged(const CallContext& call, const 
 
 // In parts, which the store copies where it can.
 absl::StatusOr<Stamp> ObjectWriter::Rewrite(const CallContext& call, const CopyJob& job) {
-  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {}};
+  WriteJob write{job.key, {}, job.expected, {job.source, nullptr}, job.commit_id, nullptr, "", {},
+                 {},      {}};
   bool tagged = job.tagged;
   if (job.metadata) {
     write.metadata = *job.metadata;
@@ -132,7 +129,7 @@ absl::StatusOr<Stamp> ObjectWriter::Put(const CallContext& call, const WriteJob&
 absl::StatusOr<Stamp> ObjectWriter::WriteParts(const CallContext& call, const WriteJob& job,
                                                WritePlan plan) {
   S3FILES_ASSIGN_OR_RETURN(const PutRequest request, RequestOf(call, store_, job));
-  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, store_->CreateUpload(call, request));
+  S3FILES_ASSIGN_OR_RETURN(const std::string upload_id, uploads_->Create(call, request));
   std::vector<Step> steps;
   steps.reserve(plan.parts.size());
   for (const PlannedPart& part : plan.parts) steps.push_back({part, {}});
@@ -201,9 +198,15 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
                                  const std::string& upload_id, std::vector<Step>& steps) {
   absl::Mutex mu;
   absl::Status first_error;  // guarded by mu
+  std::atomic<uint64_t> done{0}, told{0};
+  std::atomic<bool> telling_now{false};
   std::vector<Step*> open;
   for (Step& step : steps) {
-    if (step.uploaded.number == 0) open.push_back(&step);
+    if (step.uploaded.number == 0) {
+      open.push_back(&step);
+    } else {
+      done += step.plan.range.size();
+    }
   }
   ParallelFor(executor_, open.size(), [&](size_t i) {
     {
@@ -211,6 +214,16 @@ absl::Status ObjectWriter::Carry(const CallContext& call, const WriteJob& job,
       if (!first_error.ok()) return;
     }
     const absl::Status status = CarryStep(call, job, upload_id, *open[i]);
+    if (status.ok() && job.on_progress) {
+      done += open[i]->plan.range.size();
+      // One at a time, so that it never goes back; who comes meanwhile leaves it to the one who tells.
+      for (bool telling = false; told < done && telling_now.compare_exchange_strong(telling, true);
+           telling = false) {
+        told = done.load();
+        job.on_progress(told);
+        telling_now = false;
+      }
+    }
     absl::MutexLock lock(&mu);
     first_error.Update(status);
   });
@@ -229,17 +242,11 @@ absl::StatusOr<Stamp> ObjectWriter::Multipart(const CallContext& call, const Wri
     for (Step& step : steps) request.parts.push_back(std::move(step.uploaded));
     S3FILES_ASSIGN_OR_RETURN(request.precondition,
                              guard_->Prepare(call, job.key, job.expected, WriteKind::kComplete));
-    return store_->CompleteUpload(call, request);
+    return uploads_->Complete(call, request);
   };
   absl::StatusOr<Stamp> stamp = complete();
-  if (!stamp.ok()) Abort(job.key, upload_id);
+  if (!stamp.ok()) uploads_->Abort(job.key, upload_id);
   return stamp;
-}
-
-void ObjectWriter::Abort(const std::string& key, const std::string& upload_id) {
-  CallContext call;
-  call.deadline_ns = MonotonicNanos() + kAbortPatienceNs;
-  store_->AbortUpload(call, key, upload_id).IgnoreError();
 }
 
 }  // namespace s3files

@@ -2,6 +2,7 @@
 #ifndef S3FILES_LIB_SYNC_OBJECT_WRITER_H_
 #define S3FILES_LIB_SYNC_OBJECT_WRITER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "lib/inode/attributes.h"
 #include "lib/store/object_store.h"
 #include "lib/sync/early_upload.h"
+#include "lib/sync/uploads.h"
 #include "lib/sync/write_guard.h"
 #include "lib/sync/write_plan.h"
 
@@ -29,6 +31,8 @@ struct WriteJob {
   std::string tags_of;                   // key of the object whose tags it keeps; empty = none
   AttributeChange change;                // staged, and part of `metadata`
   std::optional<ObjectMetadata> before;  // the inode's, where it shows `change` as if committed
+  // Of an upload in parts: how many bytes are in the store. By several threads, in no order.
+  std::function<void(uint64_t)> on_progress;
 };
 
 struct CopyJob {
@@ -47,9 +51,10 @@ bool IsAmbiguous(const absl::Status& status);
 // Thread-safe. Parts go in parallel on the executor.
 class ObjectWriter {
  public:
-  ObjectWriter(ObjectStore* store, Fetcher* fetcher, SpillArea* spill, Executor* executor,
-               WriteGuard* guard, const PartPolicy& policy)
+  ObjectWriter(ObjectStore* store, Uploads* uploads, Fetcher* fetcher, SpillArea* spill,
+               Executor* executor, WriteGuard* guard, const PartPolicy& policy)
       : store_(store),
+        uploads_(uploads),
         fetcher_(fetcher),
         spill_(spill),
         executor_(executor),
@@ -88,9 +93,9 @@ class ObjectWriter {
                          Step& step);
   absl::StatusOr<Stamp> WriteParts(const CallContext& call, const WriteJob& job, WritePlan plan);
   absl::StatusOr<Stamp> Rewrite(const CallContext& call, const CopyJob& job);
-  void Abort(const std::string& key, const std::string& upload_id);
 
   ObjectStore* const store_;
+  Uploads* const uploads_;
   Fetcher* const fetcher_;
   SpillArea* const spill_;
   Executor* const executor_;

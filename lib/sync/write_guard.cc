@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 
 namespace s3files {
@@ -53,10 +54,13 @@ absl::StatusOr<Precondition> WriteGuard::Prepare(const CallContext& call, absl::
     }
   }
   if (!told_[static_cast<size_t>(kind)].exchange(true)) {
+    const CallbackScope scope;
     events_->OnEvent({EventKind::kUnconditional, std::string(key), absl::OkStatus(),
                       absl::StrCat(what, ": it is checked with a HEAD just before"), 0});
   }
-  return Precondition::None();
+  // The store object drops it, and compares again before it repeats the write.
+  const bool nothing = kind == WriteKind::kDelete && wanted.absent();
+  return wanted.unknown() || nothing ? Precondition::None() : Precondition::Is(wanted);
 }
 
 }  // namespace s3files

@@ -24,7 +24,7 @@ class WriteGuard {
 
   // What to send with a write of `kind` to `key`, which is expected to hold `expected`. Where the
   // store honours the condition, the condition; otherwise `expected` is compared with a HEAD now
-  // (the first time with an event) and the answer is Precondition::None.
+  // (the first time with an event), and the store compares again before it repeats the write.
   // ESTALE, EEXIST: it holds something else. ENOTSUP: strict.
   absl::StatusOr<Precondition> Prepare(const CallContext& call, absl::string_view key,
                                        const Version& expected, WriteKind kind);

@@ -276,7 +276,7 @@ TEST_F(CApiTest, EventsReachTheCallbackWhichMayCallBack) {
     auto* seen = static_cast<Seen*>(user);
     if (event->kind != S3F_EVENT_COMMITTED) return;
     seen->committed.push_back(event->path);
-    EXPECT_EQ(s3f_commit(seen->fs, nullptr, "/", nullptr), 0) << Message();
+    EXPECT_EQ(s3f_commit(nullptr, seen->fs, nullptr, "/", 0, nullptr), 0) << Message();
   };
   ASSERT_EQ(s3f_fs_open(&seen.fs, ("memory://" + name_).c_str(), &config, nullptr), 0);
   s3f_handle* handle = nullptr;

@@ -8,8 +8,6 @@
 namespace s3files {
 namespace {
 
-constexpr uint32_t kReadWrite = kOpenRead | kOpenWrite;
-
 class CommitTest : public testing::Test {
  protected:
   // A handle that has staged "mine" on top of `base`, while the store has "foreign" already.

@@ -10,8 +10,6 @@
 namespace s3files {
 namespace {
 
-constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
-
 class CopyRangeTest : public testing::Test {
  protected:
   static FileSystemOptions Options() {

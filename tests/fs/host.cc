@@ -123,6 +123,14 @@ Host::Host(const Bucket& bucket, const std::string& state_dir, const FileSystemO
   EXPECT_EQ(fs_->Recover(call), absl::OkStatus());
 }
 
+Host::Host(const Bucket& bucket, const std::string& state_dir, const FileSystemOptions& options,
+           ConflictJudge* judge)
+    : store_(std::make_shared<FaultyStore>(bucket.store())),
+      fs_(std::make_unique<FileSystem>(store_, options, this, Clock::System(),
+                                       Journal::Open(state_dir, "memory://test").value(), judge)) {
+  EXPECT_EQ(fs_->Recover(call), absl::OkStatus());
+}
+
 std::unique_ptr<Handle> Host::Open(absl::string_view path, uint32_t flags) {
   return fs_->Open(call, nullptr, path, flags, 0666).value();
 }

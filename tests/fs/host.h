@@ -61,14 +61,17 @@ class Bucket {
   const std::shared_ptr<MemoryStore> store_;
 };
 
+inline constexpr uint32_t kReadWrite = kOpenRead | kOpenWrite;
+inline constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
+
 class Host final : public EventSink {
  public:
   // Parts of Bucket::kPart, uploads in parts from twice that on; no read-ahead.
   static FileSystemOptions Options();
   explicit Host(const Bucket& bucket, const FileSystemOptions& options = Options(),
-                Clock* clock = Clock::System())
+                Clock* clock = Clock::System(), ConflictJudge* judge = nullptr)
       : store_(std::make_shared<FaultyStore>(bucket.store())),
-        fs_(std::make_unique<FileSystem>(store_, options, this, clock)) {}
+        fs_(std::make_unique<FileSystem>(store_, options, this, clock, nullptr, judge)) {}
 
   FileSystem& fs() { return *fs_; }
   FaultyStore& store() { return *store_; }
@@ -80,6 +83,8 @@ class Host final : public EventSink {
   // One with a journal in the directory.
   Host(const Bucket& bucket, const std::string& state_dir, const FileSystemOptions& options,
        Clock* clock = Clock::System());
+  Host(const Bucket& bucket, const std::string& state_dir, const FileSystemOptions& options,
+       ConflictJudge* judge);
   // Ends the file system without closing it, as if the process had.
   void Vanish() { fs_.reset(); }
 

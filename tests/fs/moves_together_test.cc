@@ -11,8 +11,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr uint64_t kLarge = 6 * Bucket::kPart;  // parts are used from 2 on
-
 FileSystemOptions DelayedOptions() {
   FileSystemOptions options = Host::Options();
   options.commit.delay_ns = int64_t{3600} * 1'000'000'000;

@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/fs/host.h"
+#include "tests/fs/recovery.h"
 
 namespace s3files {
 namespace {
@@ -14,35 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class RecoveryTest : public testing::Test {
- protected:
-  RecoveryTest() {
-    std::string name = testing::TempDir() + "/s3files-state-XXXXXX";
-    dir_ = mkdtemp(name.data());
-    options_.commit.delay_ns = kNever;
-  }
-  ~RecoveryTest() override { std::filesystem::remove_all(dir_); }
-
-  std::unique_ptr<Host> NewHost() { return std::make_unique<Host>(bucket_, dir_, options_); }
-  // A handle whose bytes are durable.
-  static std::unique_ptr<Handle> Durable(Host& host, absl::string_view path,
-                                         absl::string_view bytes) {
-    std::unique_ptr<Handle> handle =
-        host.Open(path, kOpenRead | kOpenWrite | kOpenCreate | kOpenTruncate);
-    EXPECT_EQ(host.Write(*handle, 0, bytes), absl::OkStatus());
-    EXPECT_EQ(host.Sync(*handle), absl::OkStatus());
-    return handle;
-  }
-  size_t StagedFiles() const {
-    const std::filesystem::directory_iterator files(dir_ + "/staged");
-    return static_cast<size_t>(std::distance(begin(files), end(files)));
-  }
-
-  Bucket bucket_;
-  std::string dir_;
-  FileSystemOptions options_ = Host::Options();
-};
 
 TEST_F(RecoveryTest, D4WhatFsyncSawSurvives) {
   std::unique_ptr<Host> host = NewHost();
@@ -167,7 +138,8 @@ TEST_F(RecoveryTest, D4ADirectoryWhoseRenameIsFinishedLaterTakesItsRowsAlong) {
   EXPECT_EQ(host->Write(*handle, 0, "abc"), absl::OkStatus());
   EXPECT_EQ(host->Close(std::move(handle)), absl::OkStatus());
   host->store().Fail(Op::kCopy, Error(EIO, "broken"));
-  EXPECT_EQ(ErrnoOf(host->fs().Rename(host->call, nullptr, "d", nullptr, "e", 0)), EIO);
+  EXPECT_EQ(host->Rename("d", "e"), absl::OkStatus());
+  EXPECT_EQ(ErrnoOf(host->Commit("/")), EIO);
   EXPECT_EQ(host->fs().Close(host->call, /*discard=*/false), absl::OkStatus());
   host->Vanish();
   host = NewHost();
@@ -332,6 +304,43 @@ TEST_F(RecoveryTest, D4BytesThatAreGoneAreSaidToBe) {
   const absl::Status status = fs.Recover({});
   EXPECT_EQ(ErrnoOf(status), EIO);
   EXPECT_THAT(std::string(status.message()), HasSubstr("recovering /f"));
+}
+
+// [D5]
+TEST_F(RecoveryTest, D5BarriersSurvive) {
+  std::unique_ptr<Host> host = NewHost();
+  for (const char* path : {"z", "y", "x"}) {
+    EXPECT_EQ(host->Close(Durable(*host, path, "bytes")), absl::OkStatus());
+    host->fs().Barrier();
+  }
+  host->Vanish();
+  host = NewHost();
+  host->Requests();
+  EXPECT_EQ(host->Commit("y"), absl::OkStatus());
+  EXPECT_EQ(host->Requests(), "PUT z, PUT y");
+  EXPECT_EQ(bucket_.Get("x"), std::nullopt);
+}
+
+// [W12] What the application decided is what the next process goes on with.
+TEST_F(RecoveryTest, W12AMergeSurvives) {
+  class Merge final : public ConflictJudge {
+    ConflictDecision Judge(const ConflictCase& conflict) override {
+      EXPECT_EQ(conflict.result->Write(0, std::string("merged")), absl::OkStatus());
+      return ConflictDecision::kMerged;
+    }
+  } judge;
+  Host before(bucket_, dir_, options_, &judge);
+  std::unique_ptr<Handle> handle = Durable(before, "f", "mine");
+  bucket_.Put("f", "theirs");
+  before.store().Fail(Op::kPut, Error(EIO, "no"), FaultyStore::kBefore, 2);
+  EXPECT_EQ(ErrnoOf(before.Commit("f")), EIO);
+  EXPECT_EQ(before.Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(before.fs().Close(before.call, false), absl::OkStatus());
+  before.Vanish();
+  std::unique_ptr<Host> host = NewHost();
+  EXPECT_EQ(host->ReadFile("f"), "merged");
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus()) << "on top of what was looked at";
+  EXPECT_EQ(bucket_.Get("f"), "merged");
 }
 
 }  // namespace

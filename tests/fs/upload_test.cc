@@ -6,7 +6,6 @@
 namespace s3files {
 namespace {
 
-constexpr uint32_t kReadWrite = kOpenRead | kOpenWrite;
 constexpr uint64_t kPart = Bucket::kPart;
 
 class UploadTest : public testing::Test {

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/errors.h"
+#include "lib/journal/row_bytes.h"
 
 namespace s3files {
 namespace {
@@ -69,8 +70,10 @@ TEST_F(JournalTest, GivesBackWhatWasPut) {
   row.commit_ids = {"00112233445566778899aabbccddeeff", "odd"};
   row.overlays = {{100, 50, {{0, 10}, {20, 30}}, "x"}, {7, 0, {}, ""}};
   row.lost = {"old/path", "prefix/old/path", Version::Unknown()};
-  const std::optional<StagedRow> again = StagedRow::Decode(row.Encode());
-  ASSERT_TRUE(again);
+  const std::string bytes = row.Encode();
+  absl::string_view body = bytes;
+  ASSERT_EQ(OpenRow(&body), RowKind::kStaged);
+  const std::optional<StagedRow> again = StagedRow::Decode(body);
   EXPECT_EQ(again->path, row.path);
   EXPECT_EQ(again->attributes, row.attributes);
   EXPECT_EQ(again->change.mode, row.change.mode);
@@ -97,8 +100,10 @@ TEST_F(JournalTest, EveryDamagedByteIsNoticed) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     std::string damaged = bytes;
     damaged[i] = static_cast<char>(damaged[i] ^ 1);
-    EXPECT_FALSE(StagedRow::Decode(damaged)) << i;
-    EXPECT_FALSE(StagedRow::Decode(absl::string_view(bytes).substr(0, i))) << i;
+    absl::string_view body = damaged;
+    EXPECT_FALSE(OpenRow(&body)) << i;
+    body = absl::string_view(bytes).substr(0, i);
+    EXPECT_FALSE(OpenRow(&body)) << i;
   }
 }
 
@@ -124,11 +129,38 @@ TEST_F(JournalTest, RowsAndFilesSurviveAndGoTogether) {
   }
   std::unique_ptr<Journal> journal = Open();
   EXPECT_EQ(StagedFiles(), 1u);
-  const std::map<uint64_t, StagedRow> rows = journal->TakeRecovered();
+  const std::map<uint64_t, StagedRow> rows = journal->TakeRecovered().staged;
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows.begin()->first, kept);
   EXPECT_EQ(rows.begin()->second.path, "kept");
   EXPECT_GT(journal->NewId(), kept);
+}
+
+TEST_F(JournalTest, UploadsAndMovesAreRows) {
+  {
+    std::unique_ptr<Journal> journal = Open();
+    journal->Put(journal->NewId(), UploadRow{"prefix/key", "id"});
+    const MoveRow move{"to", "from", true, Version::Of("0123456789abcdef", "v")};
+    journal->Put(7, move);
+    const Stamp stamp{Version::Of("odd", "w"), 9};
+    journal->Put(journal->NewId(), CopiesRow{7, {{~uint64_t{0}, -1, 0, {}}, {1, 2, 3, stamp}}});
+  }
+  const Journal::Recovered rows = Open()->TakeRecovered();
+  EXPECT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows.uploads.begin()->second.key, "prefix/key");
+  EXPECT_EQ(rows.uploads.begin()->second.upload_id, "id");
+  const MoveRow& move = rows.moves.at(7);
+  EXPECT_EQ(move.path + " " + move.origin, "to from");
+  EXPECT_TRUE(move.landed);
+  EXPECT_EQ(move.replaced, Version::Of("0123456789abcdef", "v"));
+  const CopiesRow& copies = rows.copies.begin()->second;
+  EXPECT_EQ(copies.move, 7u);
+  ASSERT_EQ(copies.copies.size(), 2u);
+  EXPECT_EQ(copies.copies[0].source, ~uint64_t{0});
+  EXPECT_EQ(copies.copies[0].listed_ns, -1);
+  EXPECT_TRUE(copies.copies[0].stamp.version.absent());
+  EXPECT_EQ(copies.copies[1].target, 3u);
+  EXPECT_EQ(copies.copies[1].stamp, (Stamp{Version::Of("odd", "w"), 9}));
 }
 
 TEST_F(JournalTest, ManyChangesAreFewTransactions) {
@@ -137,7 +169,7 @@ TEST_F(JournalTest, ManyChangesAreFewTransactions) {
   EXPECT_EQ(journal->WaitForAll({}), absl::OkStatus());
   EXPECT_LT(journal->transactions(), 200u);
   journal.reset();
-  EXPECT_EQ(Open()->TakeRecovered().size(), 10'000u);
+  EXPECT_EQ(Open()->TakeRecovered().staged.size(), 10'000u);
 }
 
 TEST_F(JournalTest, OneFileSystemHasTheDirectory) {
@@ -164,7 +196,7 @@ TEST_F(JournalTest, ItIsForOneStore) {
   }
   const absl::Status status = Journal::Open(dir_, "memory://other").status();
   EXPECT_EQ(ErrnoOf(status), EINVAL);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("1 staged files of memory://test"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1 staged changes of memory://test"));
   Open()->Remove(1);
   EXPECT_TRUE(Journal::Open(dir_, "memory://other").ok());
 }

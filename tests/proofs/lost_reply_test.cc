@@ -2,7 +2,10 @@
 // Every version is kept by the bucket, so that a second effect would show.
 
 #include <cerrno>
+#include <chrono>
+#include <functional>
 #include <string>
+#include <thread>
 
 #include "tests/proofs/s3_fixture.h"
 
@@ -97,6 +100,21 @@ TEST_F(LostReply, OfEveryPutIsSettledByTheNextCommit) {
   EXPECT_EQ(ReadAll(Open(), "a"), "bytes");
 }
 
+// The option bounds one silent attempt, too, not only when the next may begin.
+TEST_F(LostReply, OfAStoreThatFallsSilentIsWaitedForAsLongAsTheTimeout) {
+  const file_system fs = Open({{"timeout", "1s"}});
+  server_->AddFault({.operation = "PutObject", .count = 1, .stall = true});
+  file out = fs.open("a", open_flags::write | open_flags::create);
+  out.pwrite("bytes", 5, 0);
+  const auto begin = std::chrono::steady_clock::now();
+  std::error_code code;
+  out.close(code);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  EXPECT_TRUE(code.value() == EIO || code.value() == ETIMEDOUT) << code.message();
+  fs.commit("a");
+  EXPECT_EQ(ReadAll(Open(), "a"), "bytes");
+}
+
 // A 200 whose body is an error: the operation had no effect.
 TEST_F(LostReply, AnErrorInA200IsAnErrorAndCommitSucceedsLater) {
   const std::string bytes = Pattern(20 * kMiB);
@@ -126,6 +144,80 @@ TEST_F(LostReply, AnErrorInA200OfCopyIsRetried) {
   EXPECT_EQ(Requests("CopyObject").size(), 2u);
   EXPECT_EQ(CountVersions(), 2u);
   EXPECT_EQ(ReadAll(Open(), "b"), "bytes");
+}
+
+// [W8] Where a condition is not honoured, the comparison is made anew before a write is repeated:
+// what another commits while the library waits for that is not overwritten.
+class RepeatedWithoutCondition : public OnS3 {
+ protected:
+  RepeatedWithoutCondition() { WriteAll(other_, "a", "old"); }
+
+  // `change` meets a store that first says later, having done it or not; another writes meanwhile.
+  void Expect(const std::string& operation, bool take_effect,
+              const std::function<void(const file_system&)>& change) {
+    const file_system fs = Open({{"provider", "generic"}});
+    WriteAll(fs, "b", "new");
+    EXPECT_EQ(ReadAll(fs, "a"), "old");
+    server_->AddFault({.operation = operation,
+                       .count = 1,
+                       .code = "SlowDown",
+                       .retry_after_s = 1,
+                       .take_effect = take_effect});
+    const size_t before = Requests(operation).size();
+    std::thread changing([&] { change(fs); });
+    while (Requests(operation).size() == before)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    WriteAll(other_, "a", "of another");
+    changing.join();
+    EXPECT_TRUE(ReadAll(Open(), "a") == "of another");
+  }
+
+  const file_system other_ = Open();
+};
+
+TEST_F(RepeatedWithoutCondition, W8CopyInRename) {
+  for (const bool take_effect : {false, true}) {
+    Expect("CopyObject", take_effect, [](const file_system& fs) {
+      std::error_code code;
+      fs.rename("b", "a", code);
+      EXPECT_EQ(code.value(), ESTALE) << code.message();
+    });
+    WriteAll(other_, "a", "old");
+  }
+}
+
+TEST_F(RepeatedWithoutCondition, W8Delete) {
+  for (const bool take_effect : {false, true}) {
+    Expect("DeleteObject", take_effect, [](const file_system& fs) {
+      std::error_code code;
+      fs.unlink("a", code);
+      EXPECT_EQ(code.value(), ESTALE) << code.message();
+    });
+    WriteAll(other_, "a", "old");
+  }
+}
+
+TEST_F(RepeatedWithoutCondition, W8Complete) {
+  Expect("CompleteMultipartUpload", false, [](const file_system& fs) {
+    file out = fs.open("a", open_flags::write | open_flags::truncate);
+    const std::string bytes = Pattern(20 * kMiB);
+    out.pwrite(bytes.data(), bytes.size(), 0);
+    std::error_code code;
+    out.close(code);
+    EXPECT_EQ(code.value(), ESTALE) << code.message();
+  });
+}
+
+TEST_F(RepeatedWithoutCondition, W8IsRepeatedWhereNothingChanged) {
+  const file_system fs = Open({{"provider", "generic"}});
+  WriteAll(fs, "b", "new");
+  server_->AddFault({.operation = "CopyObject", .count = 1, .code = "SlowDown"});
+  server_->AddFault({.operation = "CopyObject", .count = 1, .drop_reply = true});
+  server_->AddFault({.operation = "DeleteObject", .count = 1, .code = "SlowDown"});
+  server_->AddFault({.operation = "DeleteObject", .count = 1, .drop_reply = true});
+  fs.rename("b", "a");
+  EXPECT_EQ(ReadAll(Open(), "a"), "new");
+  EXPECT_FALSE(Open().exists("b"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/server/admin.h"
 
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "tests/server/json.h"
@@ -19,6 +20,10 @@ Reply Admin::Handle(const std::string& method, const std::string& target, const 
   try {
     if (request == "GET /-/log") return Text(200, "application/json", ToJson(log_.Entries()));
     if (request == "GET /-/stats") return Text(200, "application/json", ToJson(log_.GetStats()));
+    if (request == "GET /-/faults") {
+      const std::string stalled = std::to_string(faults_.stalled());
+      return Text(200, "application/json", "{\"stalled\": " + stalled + "}");
+    }
     if (request == "PUT /-/faults") {
       std::vector<Fault> faults = FaultsFromJson(body);
       faults_.Clear();

@@ -266,6 +266,8 @@ awaitable<Reply> Connection::Carry(Call& call) {
 awaitable<std::optional<Reply>> Connection::MakeReply(Call& call, Exchange& exchange) {
   const Fault& fault = exchange.fault;
   if (fault.stall) {
+    if (fault.take_effect) co_await Carry(call);
+    shared_.faults.NoteStalled();
     co_await WaitForClose();
     co_return std::nullopt;
   }

@@ -27,7 +27,7 @@ struct Fault {
   bool error_in_200 = false;       // the error is the body of a 200
   bool take_effect = false;        // the operation is carried out before the error is replied
   bool drop_reply = false;         // it is carried out and the connection closed without a reply
-  bool stall = false;              // never answer; the operation is not carried out
+  bool stall = false;              // never answer; carried out only with take_effect
   int64_t reset_request_at = -1;   // RST once this many bytes of the request's body are read
   int64_t reset_reply_at = -1;     // RST once this many bytes of the reply's body are sent
   int64_t truncate_reply_at = -1;  // FIN likewise

@@ -23,6 +23,17 @@ void FaultRules::Add(Fault fault) {
 void FaultRules::Clear() {
   std::lock_guard lock(mutex_);
   rules_.clear();
+  stalled_ = 0;
+}
+
+void FaultRules::NoteStalled() {
+  std::lock_guard lock(mutex_);
+  ++stalled_;
+}
+
+int FaultRules::stalled() const {
+  std::lock_guard lock(mutex_);
+  return stalled_;
 }
 
 std::optional<Fault> FaultRules::Take(const std::string& operation, const std::string& bucket,

@@ -20,8 +20,13 @@ class FaultRules {
   std::optional<Fault> Take(const std::string& operation, const std::string& bucket,
                             const std::string& key);
 
+  // A request is held by a fault's `stall`.
+  void NoteStalled();
+  int stalled() const;  // how many since Clear
+
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  int stalled_ = 0;           // guarded by mutex_
   std::vector<Fault> rules_;  // guarded by mutex_; skip and count are counted down
 };
 

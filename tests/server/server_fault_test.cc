@@ -140,6 +140,21 @@ TEST_F(FaultTest, StallEndsWithTheServer) {
   stop.join();
 }
 
+TEST_F(FaultTest, StallAfterTheEffect) {
+  Fault fault;
+  fault.operation = "PutObject";
+  fault.stall = fault.take_effect = true;
+  server_->AddFault(fault);
+  std::thread put([this] { EXPECT_EQ(Put("k", "x").status, 0); });
+  while (SendRaw(*server_, "GET /-/faults HTTP/1.1\r\nConnection: close\r\n\r\n")
+             .find("{\"stalled\": 1}") == std::string::npos) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_EQ(Get("k").body, "x");
+  server_->Stop();
+  put.join();
+}
+
 TEST_F(FaultTest, LatencyIsNotSerial) {
   Put("k", "x");
   Fault fault;

@@ -5,6 +5,7 @@
 #define S3FILES_TESTS_STORE_FAULTY_STORE_H_
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 #include <iterator>
 #include <list>
@@ -16,6 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/errors.h"
 #include "lib/store/object_store.h"
 
 namespace s3files {
@@ -73,6 +75,20 @@ class FaultyStore final : public ObjectStore {
            std::string key = "") {
     absl::MutexLock lock(&mu_);
     faults_.push_back({op, std::move(key), nth, 1, when, absl::OkStatus(), std::move(hook)});
+  }
+
+  // The process dies at the nth call from now, of any kind: before it is sent, or before its reply is
+  // seen. `hook` runs then, in that thread; from then on all calls fail.
+  void Die(int nth, When when, std::function<void()> hook) {
+    absl::MutexLock lock(&mu_);
+    calls_ = 0;
+    dies_at_ = nth;
+    dies_ = when;
+    on_death_ = std::move(hook);
+  }
+  bool died() const {
+    absl::MutexLock lock(&mu_);
+    return dies_at_ > 0 && calls_ >= dies_at_;
   }
 
   // Rules of Fail and Run that have not applied yet never will.
@@ -337,12 +353,27 @@ class FaultyStore final : public ObjectStore {
   Result Do(const CallContext& call, LoggedCall logged, Call run) {
     std::vector<Fault> faults;
     absl::Status status;
+    std::function<void()> on_death;
+    bool dead, after;
     {
       absl::MutexLock lock(&mu_);
       log_.push_back(logged);
+      dead = dies_at_ > 0 && ++calls_ >= dies_at_;
+      if (dead) on_death = std::exchange(on_death_, nullptr);
+      after = dies_ == kAfter;
       most_ = std::max(most_, ++running_);
       faults = Take(logged);
       status = AwaitRelease(call, logged);
+    }
+    if (dead) {
+      if (on_death != nullptr) {
+        if (after) [[maybe_unused]]
+          const Result unseen = run();
+        on_death();
+      }
+      absl::MutexLock lock(&mu_);
+      --running_;
+      return Result(Error(EIO, "the process is dead"));
     }
     if (status.ok()) status = Apply(faults, kBefore);
     Result result = status.ok() ? Result(run()) : Result(status);
@@ -360,6 +391,10 @@ class FaultyStore final : public ObjectStore {
   std::list<Fault> faults_ ABSL_GUARDED_BY(mu_);
   std::list<HoldRule> holds_ ABSL_GUARDED_BY(mu_);
   std::vector<LoggedCall> log_ ABSL_GUARDED_BY(mu_);
+  int calls_ ABSL_GUARDED_BY(mu_) = 0;    // since Die
+  int dies_at_ ABSL_GUARDED_BY(mu_) = 0;  // 0: it lives
+  When dies_ ABSL_GUARDED_BY(mu_) = kBefore;
+  std::function<void()> on_death_ ABSL_GUARDED_BY(mu_);
   int running_ ABSL_GUARDED_BY(mu_) = 0;
   int most_ ABSL_GUARDED_BY(mu_) = 0;
 };

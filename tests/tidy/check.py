@@ -32,7 +32,7 @@ LAYERS = {
 VENDORS = {
     "curl/": "lib/http/curl_transport.cc",
     "openssl/": "lib/base/hash.cc",
-    "sqlite3.h": "lib/journal/journal.cc",
+    "sqlite3.h": "lib/journal/journal_database.cc",
     "tinyxml2.h": "lib/s3/xml.cc",
 }
 # Where exceptions of the standard library end: std::thread's refusal, and the edge of the C ABI.
@@ -46,7 +46,7 @@ CODE = {".c", ".cc", ".h", ".hpp"}
 SCRIPTS = {".py", ".sh"}
 MAX_LINES = 620
 # An application takes each face as one file.
-MAX_LINES_OF = {"include/s3files/s3files.h": 800, "include/s3files/s3files.hpp": 1200}
+MAX_LINES_OF = {"include/s3files/s3files.h": 800, "include/s3files/s3files.hpp": 1400}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 GUARANTEE = re.compile(r"\*\*\[([A-Z]\d+)\]")

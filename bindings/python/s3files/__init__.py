@@ -9,7 +9,9 @@
 What the calls guarantee together is in SEMANTICS.md, shipped with the library's headers.
 """
 
-from ._file_system import DirEntry, Event, FileSystem, Stat, Status
+from ._file_system import Committed, Conflict, DirEntry, Event, FileSystem, Stat, Status
+from ._rescue import Rescue, RescueEntry
 
 __version__ = "0.1.0"
-__all__ = ["DirEntry", "Event", "FileSystem", "Stat", "Status"]
+__all__ = ["Committed", "Conflict", "DirEntry", "Event", "FileSystem", "Rescue", "RescueEntry", "Stat",
+           "Status"]

@@ -35,8 +35,12 @@ LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE = 0, 1, 2
 LOCK_WAIT = 1 << 0
 RENAME_EXCHANGE = 1 << 1
 EVENT_KINDS = {1: "committed", 2: "commit_failed", 3: "conflict", 4: "key_skipped",
-               5: "unconditional"}
+               5: "unconditional", 6: "progress"}
+COMMIT_NO_WAIT = 1 << 0
+CONFLICT_DECISIONS = {"store": 0, "mine": 1, "merged": 2, "drop": 3, "fail": 4}
 STATES = {0: "clean", 1: "staged", 2: "committing", 3: "failed", 4: "conflict"}
+RESCUE_KINDS = {1: "staged", 2: "conflict", 3: "damaged", 4: "stranger", 5: "rename"}
+RESCUE_WHERE = {1: "here", 2: "in_store", 3: "lost"}
 PATH_MAX = 1280
 
 
@@ -88,10 +92,25 @@ class RawEvent(Sized):
         ("path", c_char_p),
         ("message", c_char_p),
         ("detail", c_char_p),
+        ("total", c_uint64),
+    ]
+
+
+class RawConflict(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("path", c_char_p),
+        ("fs", c_void_p),
+        ("base", c_void_p),
+        ("mine", c_void_p),
+        ("theirs", c_void_p),
+        ("result", c_void_p),
     ]
 
 
 EventFunction = ctypes.CFUNCTYPE(None, c_void_p, POINTER(RawEvent))
+ConflictFunction = ctypes.CFUNCTYPE(c_uint32, c_void_p, POINTER(RawConflict))
 
 
 class Config(Sized):
@@ -101,6 +120,8 @@ class Config(Sized):
         ("options", POINTER(Option)),
         ("on_event", EventFunction),
         ("on_event_user", c_void_p),
+        ("on_conflict", ConflictFunction),
+        ("on_conflict_user", c_void_p),
     ]
 
 
@@ -171,7 +192,30 @@ class StatusInfo(Sized):
         ("staged_bytes", c_uint64),
         ("age_ns", c_uint64),
         ("message", c_char * 768),
+        ("export_error", c_char * 32),
+        ("next_attempt_ns", c_uint64),
     ]
+
+
+class CommitInfo(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("files", c_uint32),
+        ("bytes", c_uint64),
+        ("etag", c_char * 96),
+        ("version_id", c_char * 128),
+    ]
+
+
+class DiffInfo(Sized):
+    COUNTS = ("head", "put", "copy", "create_upload", "upload_part", "copy_part",
+              "complete_upload", "bytes_out", "bytes_copied", "bytes_in")
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("files", c_uint32),
+        ("directories", c_uint32),
+        ("reserved", c_uint32),
+    ] + [(name, c_uint64) for name in COUNTS]
 
 
 class SetAttributes(Sized):
@@ -198,6 +242,43 @@ class Dirent(Sized):
     ]
 
 
+class RescueInfo(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("whole", c_uint32),
+        ("url", c_char * 1280),
+        ("endpoint", c_char * 256),
+        ("message", c_char * 768),
+    ]
+
+
+class RescueEntry(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("whole", c_uint32),
+        ("type", c_uint32),
+        ("mode", c_uint32),
+        ("uid", c_uint32),
+        ("gid", c_uint32),
+        ("commits", c_uint32),
+        ("row", c_uint64),
+        ("size", c_uint64),
+        ("staged_bytes", c_uint64),
+        ("mtime_ns", c_int64),
+        ("etag", c_char * 96),
+        ("version_id", c_char * 128),
+        ("commit_id", c_char * 64),
+        ("path", c_char * 1280),
+        ("original", c_char * 1280),
+        ("message", c_char * 768),
+    ]
+
+
+class RescueRange(Structure):
+    _fields_ = [("offset", c_uint64), ("size", c_uint64), ("where", c_uint64)]
+
+
 class Path(c_char_p):
     """A path argument, made by `encode`. A failed call names it as OSError.filename."""
 
@@ -210,7 +291,7 @@ def encode(path):
     return encoded
 
 
-FS = Handle = c_void_p
+FS = Handle = Rescue = c_void_p
 CallPointer = POINTER(Call)
 
 # name: (result, arguments). Results of int and int64 are checked: negative ones are raised.
@@ -249,10 +330,18 @@ SIGNATURES = {
     "s3f_fsync": (c_int, [Handle, CallPointer]),
     "s3f_close": (c_int, [Handle, CallPointer]),
     "s3f_abandon": (c_int, [Handle, CallPointer]),
-    "s3f_commit": (c_int, [FS, Handle, Path, CallPointer]),
+    "s3f_commit": (c_int, [POINTER(CommitInfo), FS, Handle, Path, c_uint32, CallPointer]),
+    "s3f_barrier": (c_int, [FS, CallPointer]),
+    "s3f_diff": (c_int, [POINTER(DiffInfo), FS, Handle, Path, CallPointer]),
     "s3f_discard": (c_int, [FS, Handle, Path, CallPointer]),
     "s3f_status": (c_int, [POINTER(StatusInfo), FS, Handle, Path, CallPointer]),
     "s3f_next_staged": (c_int, [POINTER(c_uint64), c_void_p, c_size_t, FS, CallPointer]),
+    "s3f_rescue_open": (c_int, [POINTER(Rescue), POINTER(RescueInfo), Path, CallPointer]),
+    "s3f_rescue_next": (c_int, [POINTER(RescueEntry), Rescue, CallPointer]),
+    "s3f_rescue_ranges": (
+        c_int64, [POINTER(RescueRange), c_size_t, c_uint64, Rescue, CallPointer]),
+    "s3f_rescue_read": (c_int64, [c_void_p, c_size_t, c_uint64, Rescue, CallPointer]),
+    "s3f_rescue_close": (None, [Rescue]),
     "s3f_readdir": (
         c_int64, [POINTER(Dirent), c_size_t, Handle, c_uint64, c_char_p, c_uint32, CallPointer]),
     "s3f_mkdir": (c_int, [FS, Handle, Path, c_uint32, CallPointer]),
@@ -281,7 +370,7 @@ def _error(code, arguments):
 
 
 def _check(result, function, arguments):
-    if result < 0:
+    if result is not None and result < 0:
         raise _error(-result, zip(arguments, function.argtypes))
     return result
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat as stat_bits
+import sys
 import warnings
 from ctypes import create_string_buffer, sizeof
 from dataclasses import dataclass
@@ -60,11 +61,41 @@ class Status:
     staged_bytes: int
     age: float  # seconds since the oldest staged change
     message: str
+    export_error: str = ""  # why trying again cannot help, see s3f_status_info
+    next_attempt: Optional[float] = None  # by itself, on time.monotonic()'s clock
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a commit did."""
+
+    files: int  # committed by this call
+    bytes: int  # their sizes
+    etag: str  # of a single file: the version that the store has; "" = none known
+    version_id: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A staged file whose object is not the one that the change was made on.
+
+    The files (RawFile) are valid while on_conflict runs. It returns "store" (the store's version
+    wins, `mine` goes to lost+found), "mine" (it replaces the store's version), "merged" (what was
+    written to `result` does), "drop" (`mine` is dropped) or "fail" (it stays staged, and the commit
+    fails with ESTALE).
+    """
+
+    path: str
+    errno: int  # ESTALE; EEXIST for a file opened with "x"
+    base: Optional[_io.RawFile]  # the version that the change was made on; None: the file was new
+    mine: _io.RawFile  # as staged
+    theirs: Optional[_io.RawFile]  # what the store has; None: it was removed
+    result: _io.RawFile  # empty, for reading and writing
 
 
 @dataclass(frozen=True)
 class Event:
-    kind: str  # "committed", "commit_failed", "conflict", "key_skipped" or "unconditional"
+    kind: str  # "committed", "commit_failed", "conflict", "key_skipped", "unconditional", "progress"
     path: str
     errno: int
     bytes: int
@@ -112,6 +143,9 @@ class FileSystem:
     (s3files.h), as text, numbers or switches (True = "on"). Opening sends one request, which shows
     that endpoint, credentials and bucket are right. `on_event` gets an Event of every commit,
     failed commit and conflict, on the thread that causes it; it may call anything but close().
+    `on_conflict` gets a Conflict and returns what is to become of it, see there; it may use the file
+    system, but not wait for the commit of that very file (EDEADLK). An exception in it leaves the
+    file staged.
 
     Failures are the OSError subclass of their errno, with filename, http_status, s3_code and
     request_id; then nothing has changed, except where a call says otherwise. errno.ESTALE: the
@@ -122,7 +156,8 @@ class FileSystem:
 
     _fs = None  # until open, and after close
 
-    def __init__(self, url: str, *, on_event: Optional[Callable[[Event], None]] = None, **options):
+    def __init__(self, url: str, *, on_event: Optional[Callable[[Event], None]] = None,
+                 on_conflict: Optional[Callable[[Conflict], str]] = None, **options):
         self._handles = set()  # of files still open: close(discard=True) ends them first
         self.url = url
         texts = [(encode(name), encode(_option(value))) for name, value in options.items()]
@@ -131,6 +166,10 @@ class FileSystem:
         if on_event is not None:
             self._deliver = _abi.EventFunction(lambda _, raw: on_event(_event(raw.contents)))
             config.on_event = self._deliver
+        if on_conflict is not None:
+            self._decide = _abi.ConflictFunction(
+                lambda _, raw: self._ask(on_conflict, raw.contents))
+            config.on_conflict = self._decide
         fs = _abi.FS()
         lib.s3f_fs_open(fs, encode(url), config, None)
         self._fs = fs
@@ -351,13 +390,28 @@ class FileSystem:
 
     # Staged changes
 
-    def commit(self, path="") -> None:
-        """Makes what is staged for a file, or under a directory, the store's state.
+    def commit(self, path="", wait: bool = True) -> Committed:
+        """Makes what is staged for a file, or under a directory, the store's state, oldest first.
 
         ESTALE: the store has another version, which wins; the staged bytes are in
         /.s3files-lost+found. Other errors leave it staged; for a directory the rest is tried.
+        Without `wait` it is only begun: an event says how it went, status(), and the next fsync,
+        close or commit of the file.
         """
-        lib.s3f_commit(self._pointer(), None, encode(path), None)
+        raw = _abi.CommitInfo()
+        lib.s3f_commit(raw, self._pointer(), None, encode(path),
+                       0 if wait else _abi.COMMIT_NO_WAIT, None)
+        return Committed(raw.files, raw.bytes, _abi.decode(raw.etag), _abi.decode(raw.version_id))
+
+    def barrier(self) -> None:
+        """What is staged by now is committed before anything that is staged, or named, later."""
+        lib.s3f_barrier(self._pointer(), None)
+
+    def diff(self, path="") -> Dict[str, int]:
+        """What committing a path, or all under it, would send, by the names in s3f_diff_info."""
+        raw = _abi.DiffInfo()
+        lib.s3f_diff(raw, self._pointer(), None, encode(path), None)
+        return {name: getattr(raw, name) for name in ("files", "directories") + raw.COUNTS}
 
     def discard(self, path) -> None:
         """Drops what is staged for a file: it is again as last committed."""
@@ -368,7 +422,8 @@ class FileSystem:
         raw = _abi.StatusInfo()
         lib.s3f_status(raw, self._pointer(), None, encode(path), None)
         return Status(_abi.STATES[raw.state], raw.code, raw.attempts, raw.staged_bytes,
-                      raw.age_ns / 1e9, _abi.decode(raw.message))
+                      raw.age_ns / 1e9, _abi.decode(raw.message), _abi.decode(raw.export_error),
+                      raw.next_attempt_ns / 1e9 if raw.next_attempt_ns else None)
 
     def staged(self) -> Iterator[str]:
         """The paths with staged changes, in no stated order."""
@@ -398,6 +453,22 @@ class FileSystem:
             except OSError as error:
                 if error.errno != errno.ERANGE:  # it grew meanwhile
                     raise
+
+    def _ask(self, on_conflict, raw):
+        path = os.fsdecode(raw.path)
+        lent = {name: _io.RawFile._lent(self, path, "r+b" if name == "result" else "rb", handle)
+                for name in ("base", "mine", "theirs", "result")
+                if (handle := getattr(raw, name)) is not None}
+        try:
+            decision = on_conflict(Conflict(path, raw.code, lent.get("base"), lent["mine"],
+                                            lent.get("theirs"), lent["result"]))
+            return _abi.CONFLICT_DECISIONS[decision]
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            return _abi.CONFLICT_DECISIONS["fail"]
+        finally:
+            for file in lent.values():
+                file._give_back()
 
     # What files need
 

@@ -111,6 +111,25 @@ class RawFile(_Abandoning, io.RawIOBase):
         if self._flags & _abi.O_APPEND:
             self.seek(0, io.SEEK_END)
 
+    @classmethod
+    def _lent(cls, fs, path, mode, handle):
+        """One whose handle is somebody else's to close, who calls _give_back."""
+        file = cls.__new__(cls)
+        file._abandoned = False
+        file._position = 0
+        file._fs = fs
+        file.name = path
+        file.mode = mode
+        file._flags = _flags(mode)
+        file._handle = handle
+        file._is_lent = True
+        return file
+
+    def _give_back(self):
+        self._handle = None
+
+    _is_lent = False
+
     @property
     def _file(self):
         return self
@@ -125,7 +144,8 @@ class RawFile(_Abandoning, io.RawIOBase):
             self._fs._close_handle(handle, self.name, self._abandoned)
 
     def _open_handle(self):
-        self._fs._pointer()  # after discarding, the file system has closed the handle
+        if not self._is_lent:  # the library keeps those
+            self._fs._pointer()  # after discarding, the file system has closed the handle
         if self._handle is None:
             raise ValueError("I/O operation on closed file")
         return self._handle

@@ -1,0 +1,106 @@
+// 10,000 new files of 4 KiB staged, with a journal and without, beside as many raw PUTs at once.
+#include <benchmark/benchmark.h>
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "bench/bench_store.h"
+#include "bench/raw_s3.h"
+
+namespace s3files::bench {
+namespace {
+
+constexpr size_t kFiles = 10000;
+constexpr size_t kFileSize = 4096;
+std::atomic<int> next_run{0};
+
+std::string NameOf(int run, size_t file) { return absl::StrCat("staged-", run, "-", file); }
+
+class StateDir {
+ public:
+  StateDir() {
+    std::string name = std::filesystem::temp_directory_path() / "s3files-bench-XXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~StateDir() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+enum class Durable { kNot, kAtTheEnd, kEach };
+
+void Stage(const FileSystem& fs, Durable durable) {
+  const std::string content(kFileSize, 'x');
+  const int run = next_run++;
+  std::atomic<size_t> next{0};
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kParallelFiles; ++t) {
+    threads.emplace_back([&] {
+      for (size_t i = next++; i < kFiles; i = next++) {
+        s3f_handle* file = fs.Open(NameOf(run, i), S3F_O_WRITE | S3F_O_CREATE | S3F_O_TRUNC);
+        Check(s3f_pwrite(file, content.data(), content.size(), 0, nullptr), "s3f_pwrite");
+        if (durable == Durable::kEach) Check(s3f_fsync(file, nullptr), "s3f_fsync");
+        Check(s3f_close(file, nullptr), "s3f_close");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// The end of the file system makes what was closed durable, and sends nothing.
+void StageDurably(benchmark::State& state, Durable durable) {
+  for (auto _ : state) {
+    const StateDir dir;
+    const FileSystem fs("s3://bench", {{"endpoint", Endpoint()},
+                                       {"provider", "aws"},
+                                       {"commit_delay", "never"},
+                                       {"state_dir", dir.path()}});
+    Stage(fs, durable);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));
+}
+
+void StageOurs(benchmark::State& state) { StageDurably(state, Durable::kAtTheEnd); }
+BENCHMARK(StageOurs)->Name("stage_10k_4k/ours")->Iterations(1)->UseRealTime();
+
+void StageSynced(benchmark::State& state) { StageDurably(state, Durable::kEach); }
+BENCHMARK(StageSynced)->Name("stage_10k_4k/synced")->Iterations(1)->UseRealTime();
+
+void StageInMemory(benchmark::State& state) {
+  for (auto _ : state) {
+    FileSystem fs("s3://bench", {{"endpoint", Endpoint()},
+                                 {"provider", "aws"},
+                                 {"commit_delay", "1h"},
+                                 {"parallel", absl::StrCat(kParallelFiles)}});
+    Stage(fs, Durable::kNot);
+    state.PauseTiming();
+    fs.Close();
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));
+}
+BENCHMARK(StageInMemory)->Name("stage_10k_4k/memory")->Iterations(1)->UseRealTime();
+
+void StageFloor(benchmark::State& state) {
+  const std::string content(kFileSize, 'x');
+  for (auto _ : state) {
+    const int run = next_run++;
+    RawS3().Many(kFiles, kParallelFiles, [&](size_t i) {
+      return RawRequest{.method = "PUT",
+                        .url = UrlOf(NameOf(run, i)),
+                        .body = content,
+                        .payload_hash = PayloadHash(content)};
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));
+}
+BENCHMARK(StageFloor)->Name("stage_10k_4k/floor")->Iterations(1)->UseRealTime();
+
+}  // namespace
+}  // namespace s3files::bench

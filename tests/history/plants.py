@@ -1,0 +1,111 @@
+"""Violations made on purpose, for the checker to find: in the bucket, past the library, or in the log.
+
+Both writes here are made under If-Match of what is there, so that nothing else goes wrong with them.
+"""
+import contextlib
+import json
+import threading
+import time
+import urllib.error
+
+from checker import check
+from content import UNIT, etag_of, runs_of, stamp
+from record import Log
+
+PATH = "c0"
+TIMES = 3
+KINDS = {"lost-update": "lost-update", "mixed": "mixed", "stale-open": "stale-open"}
+
+
+class Planter(threading.Thread):
+    """Beside the workers, a few times: `lost-update` or `mixed`."""
+
+    def __init__(self, what, server, log_file):
+        super().__init__(daemon=True)
+        self.act = {"lost-update": self.lose, "mixed": self.mix}[what]
+        self.server = server
+        self.log = Log(log_file, "planter", 0)
+        self.log.whole("start", time.monotonic_ns(), 0, loose=True, delayed=False)
+        self.over = threading.Event()
+        self.done = 0
+
+    def run(self):
+        while self.done < TIMES and not self.over.wait(0.1):
+            with contextlib.suppress(OSError, IndexError):  # faults, conflicts, no file
+                self.done += self.act()
+
+    def stop(self):
+        self.over.set()
+        self.join()
+
+    def current(self):
+        body, etag = self.server.request("GET", PATH)
+        return body, etag, body[:UNIT].decode().split()[1]
+
+    def put(self, body, etag):
+        """True where it is there; a lost reply is looked after, as the library would."""
+        try:
+            self.server.request("PUT", PATH, body, {"If-Match": etag})
+        except (urllib.error.URLError, OSError):
+            return any(self.stored(body) for _ in range(2))
+        return True
+
+    def stored(self, body):
+        with contextlib.suppress(OSError):
+            return self.server.request("GET", PATH)[0] == body
+        return False
+
+    def lose(self):
+        """Made on a version that somebody else has replaced meanwhile, and put over that."""
+        _, _, base = self.current()
+        time.sleep(0.05)
+        _, etag, now = self.current()
+        if now == base:
+            return False
+        version = self.log.next_id()
+        body = stamp(PATH, version, base) * 5
+        write = self.log.begin("write", path=PATH, id=version, base=base, base_etag=None,
+                               runs=runs_of(PATH, body), etag=etag_of(body), h=None)
+        self.log.end(write, 0)
+        commit = self.log.begin("commit", path=PATH, id=version, how="close", acks=True)
+        done = self.put(body, etag)
+        self.log.end(commit, 0 if done else 5)
+        return done
+
+    def mix(self):
+        """The second half of the version's bytes are of the one before."""
+        body, etag, now = self.current()
+        base = body[:UNIT].decode().split()[3]
+        half = len(body) // UNIT // 2
+        if half == 0 or "." not in base:
+            return False
+        return self.put(body[:half * UNIT] + stamp(PATH, base, "?") * half, etag)
+
+
+def make_stale(files):
+    """In a log: one open that gave what it should gives what was there before."""
+    for file in files:
+        with open(file, encoding="utf-8") as lines:
+            said = [json.loads(line) for line in lines]
+        reads = [r for r in said if r.get("op") == "read" and r["path"] == PATH and r["err"] == 0
+                 and r["first"] and not r["staged"]]
+        once = {r["h"] for r in reads} - {r["h"] for r in said if r.get("op") in ("write", "read")
+                                         and not r.get("first")}
+        for late in reversed(reads):
+            older = [r for r in reads if r["t1"] < late["t0"] - 300_000_000
+                     and not r["runs"][0][0].startswith(late["p"] + ".")]
+            if older and late["h"] in once:
+                late["runs"] = older[-1]["runs"]
+                with open(file, "w", encoding="utf-8") as lines:
+                    lines.writelines(json.dumps(r) + "\n" for r in said)
+                return
+
+
+def verdict(what, records):
+    """None, or why the plant was not found as what it is."""
+    found = check(records).violations
+    kinds = {violation.kind for violation in found}
+    paths = {violation.path for violation in found}
+    if kinds == {KINDS[what]} and paths == {PATH}:
+        return None
+    return f"planted {what} at {PATH}, found {sorted(kinds)} at {sorted(paths)}"

@@ -344,6 +344,70 @@ TEST_F(ConflictTest, W12ClosingTheFileSystemAsks) {
   EXPECT_EQ(bucket_.Get(kFile), "mine");
 }
 
+// ---- [W3]: what is a conflict, and what is none.
+
+// [W3] The store's version is that there is none: the path is gone, the bytes are not.
+TEST_F(ConflictTest, W3RemovedByOthers) {
+  Collide(nullptr);
+  bucket_.Delete(kFile);
+  EXPECT_EQ(ErrnoOf(host_->Close(std::move(handle_))), ESTALE);
+  EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
+  EXPECT_EQ(ErrnoOf(host_->TryOpen(kFile, kOpenRead)), ENOENT);
+  const std::vector<Event> told = host_->events(EventKind::kConflict);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(host_->ReadFile(told[0].detail), "mine");
+}
+
+// [W3] A new file whose directory others have removed makes it again.
+TEST_F(ConflictTest, W3ADirectoryThatIsGoneIsImplied) {
+  bucket_.Put("d/", "");
+  Host host(bucket_);
+  std::unique_ptr<Handle> handle = host.Create("d/f");
+  EXPECT_EQ(host.Write(*handle, 0, "mine"), absl::OkStatus());
+  bucket_.Delete("d/");
+  EXPECT_EQ(host.Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("d/f"), "mine");
+}
+
+// [W3] [N1] Keys are what conflicts: a directory in place of the file has others.
+TEST_F(ConflictTest, W3ADirectoryInPlaceOfTheFile) {
+  Host host(bucket_);
+  std::unique_ptr<Handle> handle = host.Create(kFile);
+  EXPECT_EQ(host.Write(*handle, 0, "mine"), absl::OkStatus());
+  bucket_.Put("f/x", "theirs");
+  EXPECT_EQ(host.Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get(kFile), "mine");
+  EXPECT_EQ(bucket_.Get("f/x"), "theirs");
+  EXPECT_EQ(Host(bucket_).ReadFile("f/x"), "theirs");
+}
+
+// [W3] And a file in place of the directory in which something is staged.
+TEST_F(ConflictTest, W3AFileInPlaceOfTheDirectory) {
+  bucket_.Put("d/", "");
+  Host host(bucket_);
+  std::unique_ptr<Handle> handle = host.Create("d/f");
+  EXPECT_EQ(host.Write(*handle, 0, "mine"), absl::OkStatus());
+  bucket_.Delete("d/");
+  bucket_.Put("d", "theirs");
+  EXPECT_EQ(host.Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("d"), "theirs");
+  EXPECT_EQ(Host(bucket_).ReadFile("d/f"), "mine");
+}
+
+// [W3] Attributes that nothing is left to carry are dropped, and that is told.
+TEST_F(ConflictTest, W3AttributesOfARemovedFile) {
+  bucket_.Put(kFile, "old");
+  FileSystemOptions options = Host::Options();
+  options.commit.delay_ns = int64_t{3600} * 1'000'000'000;
+  Host host(bucket_, options);
+  EXPECT_EQ(host.Chmod(kFile, 0600), absl::OkStatus());
+  bucket_.Delete(kFile);
+  EXPECT_EQ(ErrnoOf(host.Commit(kFile)), ESTALE);
+  EXPECT_EQ(host.events(EventKind::kConflict).size(), 1u);
+  EXPECT_EQ(ErrnoOf(host.Stat(kFile).status()), ENOENT);
+  EXPECT_EQ(host.fs().GetStats().staged_files, 0u);
+}
+
 // [W12] Commits that nobody waits for ask as well.
 TEST_F(ConflictTest, W12InTheBackground) {
   TestJudge judge(ConflictDecision::kMine);

@@ -414,7 +414,8 @@ S3F_API int s3f_statfs(s3f_statfs_out* out, s3f_fs* fs, const s3f_call* call);
  * as RFC 2047 encoded words ("=?UTF-8?B?...?="), as AWS itself returns them. Set and removed like
  * other attributes, see s3f_setattr. S3 holds 2,048 bytes of names and values together: -ENOSPC beyond.
  * Reading them may need one HEAD.
- * In /.s3files-lost+found, `s3files.path`, `.key`, `.base` and `.error` tell of a conflict; read-only.
+ * In /.s3files-lost+found, `s3files.path`, `.key`, `.base` and `.error` tell of a conflict, and `.staged` what
+ * was ("0-4096 8192-8200": first byte, one past the last), the rest being the base's; read-only.
  * -ENODATA: no such attribute. -ENOTSUP: a name in no or another namespace, or one that S3 cannot
  * hold. -ERANGE: the value or list is larger than `size` (0 asks how large it is). */
 enum {

@@ -13,7 +13,7 @@ namespace {
 
 // Attributes of a conflict, told of files in lost+found.
 constexpr absl::string_view kLostNames[] = {"s3files.base", "s3files.error", "s3files.key",
-                                            "s3files.path"};
+                                            "s3files.path", "s3files.staged"};
 
 std::optional<std::string> LostXattr(const Inode& inode, absl::string_view name)
     ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
@@ -23,6 +23,13 @@ std::optional<std::string> LostXattr(const Inode& inode, absl::string_view name)
   if (name == "s3files.error") return std::string(inode.last_error.message());
   if (name == "s3files.base") {
     return inode.lost->base.known() ? std::string(inode.lost->base.etag()) : std::string();
+  }
+  if (name == "s3files.staged") {
+    std::string ranges;
+    for (const ByteRange& range : inode.content->shape().staged.ranges()) {
+      absl::StrAppend(&ranges, ranges.empty() ? "" : " ", range.begin, "-", range.end);
+    }
+    return ranges;
   }
   return std::nullopt;
 }

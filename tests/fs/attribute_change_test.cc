@@ -295,6 +295,7 @@ TEST_F(AttributeChangeTest, AFileInLostAndFoundSaysWhereItComesFrom) {
   EXPECT_EQ(*host_.GetXattr(lost, "s3files.path"), "/f");
   EXPECT_EQ(*host_.GetXattr(lost, "s3files.key"), "f");
   EXPECT_NE(*host_.GetXattr(lost, "s3files.base"), "");
+  EXPECT_EQ(*host_.GetXattr(lost, "s3files.staged"), "0-4");
   EXPECT_NE(host_.GetXattr(lost, "s3files.error")->find("another version"), std::string::npos);
 }
 

@@ -210,7 +210,9 @@ class Committer {
   // Of an inode that is busy: merges the change with what the store has now. No request after which
   // the store has what it had.
   absl::Status WriteAttributes(const CallContext& call, const InodePtr& inode,
-                               const AttributeChange& change);
+                               const AttributeChange& change, const std::string& commit_id);
+  std::string BeginAttributes(const InodePtr& inode);
+  static void EndAttributes(const InodePtr& inode);
   absl::Status WriteMarker(const CallContext& call, const InodePtr& inode,
                            const AttributeChange& change);
   void NoteAttributes(const InodePtr& inode, const ObjectInfo& read, const Stamp& written,

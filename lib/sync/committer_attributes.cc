@@ -50,7 +50,10 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
       return handle == kClosedHandle ? RecordNow(call, inode, Durable::kSoon) : absl::OkStatus();
     }
   }
-  S3FILES_RETURN_IF_ERROR(WriteAttributes(call, inode, change));
+  const std::string commit_id = BeginAttributes(inode);
+  const absl::Status status = WriteAttributes(call, inode, change, commit_id);
+  EndAttributes(inode);
+  S3FILES_RETURN_IF_ERROR(status);
   RecordAgain(call, inode, Durable::kNow).IgnoreError();  // written to meanwhile
   if (change.mtime_ns) {
     absl::MutexLock lock(&inode->mu);
@@ -60,9 +63,27 @@ absl::Status Committer::ChangeAttributes(const CallContext& call, const InodePtr
   return absl::OkStatus();
 }
 
+// A row of the journal tells from now on by which commit id the object may have another version: also
+// one that is written meanwhile.
+std::string Committer::BeginAttributes(const InodePtr& inode) {
+  const std::string commit_id = RandomId();
+  {
+    absl::MutexLock lock(&inode->mu);
+    inode->committing = commit_id;
+  }
+  RecordAgain(CallContext(), inode, Durable::kNow).IgnoreError();  // see Prepare
+  return commit_id;
+}
+
+void Committer::EndAttributes(const InodePtr& inode) {
+  absl::MutexLock lock(&inode->mu);
+  inode->committing.clear();
+}
+
 // Last writer wins, field by field: what others changed besides stays.
 absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr& inode,
-                                        const AttributeChange& change) {
+                                        const AttributeChange& change,
+                                        const std::string& commit_id) {
   S3FILES_RETURN_IF_ERROR(AdoptOwn(call, inode).status());
   KeepBorrowed(call, inode);
   const bool is_directory = inode->type == FileType::kDirectory;
@@ -90,7 +111,7 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
       S3FILES_RETURN_IF_ERROR(CheckMetadataSize(metadata));  // with what others have added
       job.metadata = metadata;
       job.expected = info->stamp.version;
-      job.commit_id = RandomId();
+      job.commit_id = commit_id;
       job.tagged = info->tag_count > 0;
       absl::StatusOr<Stamp> stamp = parts_.writer->Copy(call, job);
       if (stamp.ok()) {
@@ -165,11 +186,13 @@ absl::Status Committer::CommitStagedAttributes(const CallContext& call, const In
                                                DeferredEvents& events) {
   AttributeChange change;
   std::optional<ObjectMetadata> before;
+  const std::string commit_id = BeginAttributes(inode);  // while they are staged
   {
     absl::MutexLock lock(&inode->mu);
     change = inode->TakeChange(&before);
   }
-  const absl::Status status = WriteAttributes(call, inode, change);
+  const absl::Status status = WriteAttributes(call, inode, change, commit_id);
+  EndAttributes(inode);
   const std::string path = parts_.names->PathOf(inode);
   // Nothing is left that could carry them: the store wins.
   const bool gone = ErrnoOf(status) == ENOENT;

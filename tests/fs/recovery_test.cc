@@ -306,6 +306,54 @@ TEST_F(RecoveryTest, D4BytesThatAreGoneAreSaidToBe) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("recovering /f"));
 }
 
+// [D4] [W2] Found by ./dev crash --power: attributes are a new version, too, and it is ours.
+TEST_F(RecoveryTest, D4AttributesWhoseCommitWasCutShortAreOurs) {
+  bucket_.Put("f", "bytes");
+  std::unique_ptr<Host> host = NewHost();
+  std::unique_ptr<Handle> handle = host->Open("f", kReadWrite);
+  EXPECT_EQ(host->Chmod("f", 0600), absl::OkStatus());
+  EXPECT_EQ(host->Sync(*handle), absl::OkStatus());
+  host->store().Run(
+      Op::kCopy, [&] { SaveState(); }, FaultyStore::kAfter);
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus());
+  handle.reset();
+  host->Vanish();
+  RestoreState();
+  host = NewHost();
+  EXPECT_EQ(host->ReadFile("f"), "bytes");
+  handle = host->Open("f", kReadWrite);
+  EXPECT_EQ(host->Append(*handle, "!"), absl::OkStatus());
+  EXPECT_EQ(host->Close(std::move(handle)), absl::OkStatus());
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("f"), "bytes!");
+  EXPECT_EQ(host->Stat("f")->attributes.mode, 0600u);
+}
+
+// [D4] [W2] And of a file that is written to, and made durable, while they are being committed.
+TEST_F(RecoveryTest, D4WrittenToWhileAttributesAreCommitted) {
+  bucket_.Put("f", "bytes");
+  options_.commit.delay_ns = 0;
+  std::unique_ptr<Host> host = NewHost();
+  std::unique_ptr<Handle> handle = host->Open("f", kReadWrite);
+  host->store().Run(
+      Op::kCopy,
+      [&] {
+        EXPECT_EQ(host->Append(*handle, "!"), absl::OkStatus());
+        EXPECT_EQ(host->Sync(*handle), absl::OkStatus());
+        SaveState();
+      },
+      FaultyStore::kAfter);
+  EXPECT_EQ(host->Chmod("f", 0600), absl::OkStatus());
+  handle.reset();
+  host->Vanish();
+  RestoreState();
+  options_.commit.delay_ns = kNever;
+  host = NewHost();
+  EXPECT_EQ(host->ReadFile("f"), "bytes!");
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("f"), "bytes!");
+}
+
 // [D5]
 TEST_F(RecoveryTest, D5BarriersSurvive) {
   std::unique_ptr<Host> host = NewHost();

@@ -231,7 +231,8 @@ class PathChecker:
         for r in self.of("remove"):
             if r["err"] in (0, errno.ENOENT) and not r["staged"]:
                 self.absences.append((r["t0"], r["t1"], r))
-            if r["err"] != errno.ENOENT and r["err"] not in CONFLICT:
+            # [W2]: a conflict may be what came after it had taken effect, and its reply was lost.
+            if r["err"] != errno.ENOENT:
                 self.removes.append(r)
 
     # ---- What took effect.

@@ -92,6 +92,12 @@ class CheckerTest(unittest.TestCase):
         self.story.read(FINAL, "c.1", 90, 91)
         self.expect()
 
+    def test_a_remove_told_as_a_conflict_may_have_taken_effect(self):
+        self.story.add("b", "remove", 12, 13, err=errno.ESTALE, staged=False)
+        self.story.put("c.1", ABSENT, 16, 17)
+        self.story.read(FINAL, "c.1", 90, 91)
+        self.expect()
+
     def test_renamed_over(self):
         self.story.put("b.1", None, 12, 13, how="rename")
         self.story.read("c", "b.1", 14, 15)

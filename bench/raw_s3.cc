@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "bench/bench_store.h"
 #include "lib/base/hash.h"
 
 namespace s3files::bench {
@@ -208,6 +209,16 @@ void RawS3::Upload(const std::string& url, uint64_t size, std::string_view part,
   }
   list += "</CompleteMultipartUpload>";
   One({.method = "POST", .url = url + "?uploadId=" + id, .body = list});
+}
+
+void RawPuts(size_t files, std::string_view content,
+             const std::function<std::string(size_t)>& key) {
+  RawS3().Many(files, kParallelFiles, [&](size_t i) {
+    return RawRequest{.method = "PUT",
+                      .url = UrlOf(key(i)),
+                      .body = content,
+                      .payload_hash = PayloadHash(content)};
+  });
 }
 
 }  // namespace s3files::bench

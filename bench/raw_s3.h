@@ -65,6 +65,9 @@ class RawS3 {
   std::vector<CURL*> idle_;
 };
 
+// `files` objects of `content`, kParallelFiles at once: the floor of making files.
+void RawPuts(size_t files, std::string_view content, const std::function<std::string(size_t)>& key);
+
 }  // namespace s3files::bench
 
 #endif  // S3FILES_BENCH_RAW_S3_H_

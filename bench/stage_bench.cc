@@ -91,12 +91,7 @@ void StageFloor(benchmark::State& state) {
   const std::string content(kFileSize, 'x');
   for (auto _ : state) {
     const int run = next_run++;
-    RawS3().Many(kFiles, kParallelFiles, [&](size_t i) {
-      return RawRequest{.method = "PUT",
-                        .url = UrlOf(NameOf(run, i)),
-                        .body = content,
-                        .payload_hash = PayloadHash(content)};
-    });
+    RawPuts(kFiles, content, [run](size_t i) { return NameOf(run, i); });
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));
 }

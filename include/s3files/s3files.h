@@ -468,7 +468,7 @@ S3F_API int64_t s3f_pread(void* buf, size_t size, uint64_t offset, s3f_handle* h
 /* Stages `size` bytes at `offset` (with O_APPEND: at the end); returns `size`, never less. Seen at
  * once by every handle of this file system; by others after a commit. All or nothing is staged.
  * -ESTALE: a foreign version has replaced what this handle has open. -ENOSPC: memory is full and
- * spill_dir is off or full. -EFBIG: past the largest object. -EBADF. */
+ * spill_dir is off or full, or staged_limit is reached. -EBUSY: see s3f_barrier. -EFBIG: past the largest object. -EBADF. */
 S3F_API int64_t s3f_pwrite(s3f_handle* handle, const void* buf, size_t size, uint64_t offset,
                            const s3f_call* call);
 

@@ -6,6 +6,18 @@
 #include "lib/fs/file_system.h"
 
 namespace s3files {
+namespace {
+
+// In no stated order.
+template <typename Visit>
+void ForEachStaged(const Committer& committer, Visit visit) {
+  for (Committer::StagedInode staged = committer.NextStaged(0); staged.inode != nullptr;
+       staged = committer.NextStaged(staged.inode->ino)) {
+    visit(staged.inode);
+  }
+}
+
+}  // namespace
 
 absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl::string_view path,
                                 bool wait, Committed* out) {
@@ -29,13 +41,12 @@ absl::Status FileSystem::Commit(const CallContext& call, const Handle* at, absl:
 }
 
 absl::Status FileSystem::CommitSoon(const InodePtr& inode) {
-  for (Committer::StagedInode staged = committer_->NextStaged(0); staged.inode != nullptr;
-       staged = committer_->NextStaged(staged.inode->ino)) {
+  ForEachStaged(*committer_, [&](const InodePtr& staged) {
     // A rename above it, too: its name is staged then.
-    if (names_.IsWithin(staged.inode, inode) || names_.IsWithin(inode, staged.inode)) {
-      committer_->CommitSoon(staged.inode);
+    if (names_.IsWithin(staged, inode) || names_.IsWithin(inode, staged)) {
+      committer_->CommitSoon(staged);
     }
-  }
+  });
   return absl::OkStatus();
 }
 
@@ -45,16 +56,15 @@ absl::StatusOr<FileSystem::Diff> FileSystem::DiffOf(const CallContext& call, con
   Diff diff;
   const InodePtr inode = Recall(place);
   if (inode == nullptr) return diff;
-  for (Committer::StagedInode staged = committer_->NextStaged(0); staged.inode != nullptr;
-       staged = committer_->NextStaged(staged.inode->ino)) {
-    if (!names_.IsWithin(staged.inode, inode)) continue;
-    if (staged.inode->type == FileType::kDirectory) {
+  ForEachStaged(*committer_, [&](const InodePtr& staged) {
+    if (!names_.IsWithin(staged, inode)) return;
+    if (staged->type == FileType::kDirectory) {
       ++diff.directories;
     } else {
       ++diff.files;
-      diff.requests.Add(committer_->DiffOf(staged.inode));
+      diff.requests.Add(committer_->DiffOf(staged));
     }
-  }
+  });
   return diff;
 }
 

@@ -170,6 +170,7 @@ void Committer::RemoveEntry(const InodePtr& inode, std::shared_ptr<EarlyUpload>*
 absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode, CommitTally* tally) {
   DeferredEvents events(parts_.events);
   const absl::Status status = CommitAndTell(call, inode, events);
+  if (tally == nullptr) return status;
   uint64_t most = 0;  // attributes may be committed after the bytes, by themselves
   bool committed = false;
   for (const Event& event : events.so_far()) {
@@ -177,10 +178,8 @@ absl::Status Committer::Commit(const CallContext& call, const InodePtr& inode, C
     committed = true;
     most = std::max(most, event.bytes);
   }
-  if (tally != nullptr && committed) {
-    ++tally->files;
-    tally->bytes += most;
-  }
+  tally->files += committed ? 1 : 0;
+  tally->bytes += most;
   return status;
 }
 
@@ -200,7 +199,6 @@ absl::Status Committer::CommitAndTell(const CallContext& call, const InodePtr& i
 
 absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inode,
                                    DeferredEvents& events) {
-  const std::string path = parts_.names->PathOf(inode);
   int rounds = 0;
   for (bool adopted = false;;) {
     std::shared_ptr<Content> content;
@@ -215,8 +213,8 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     S3FILES_ASSIGN_OR_RETURN(WriteJob job, Prepare(call, inode));
     job.on_progress = [&](uint64_t done) {
       const CallbackScope scope(parts_.names);
-      parts_.events->OnEvent(
-          {EventKind::kProgress, path, absl::OkStatus(), "", done, job.snapshot.size()});
+      parts_.events->OnEvent({EventKind::kProgress, parts_.names->PathOf(inode), absl::OkStatus(),
+                              "", done, job.snapshot.size()});
     };
     absl::StatusOr<Stamp> stamp = parts_.writer->Write(call, job);
     if (stamp.ok()) {

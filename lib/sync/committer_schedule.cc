@@ -123,6 +123,7 @@ absl::Status Committer::SettleBefore(const CallContext& call, uint64_t epoch) {
   if (epoch == 0) return absl::OkStatus();
   for (const StagedInode& staged : StagedBefore(epoch)) {
     while (IsStaged(staged.inode) && EpochOf(staged.inode) < epoch) {
+      S3FILES_RETURN_IF_ERROR(call.Check("committing what is staged before a barrier"));
       absl::Status status = staged.inode->type == FileType::kDirectory
                                 ? CommitMove(call, staged.inode)
                                 : Commit(call, staged.inode);
@@ -139,7 +140,7 @@ absl::Status Committer::SettleBefore(const CallContext& call, uint64_t epoch) {
 
 absl::Status Committer::BeforeStaging(const CallContext& call, const InodePtr& inode) {
   const uint64_t epoch = barriers_.load(std::memory_order_relaxed);
-  // The entry may be about to go: what is committed is behind no barrier.
+  // EpochOf says 0 where nothing is staged.
   if (epoch > 0 && IsStaged(inode) && EpochOf(inode) < epoch) {
     if (policy_.delay_ns == kNever) {
       return Error(EBUSY, absl::StrCat("/", parts_.names->PathOf(inode),

@@ -456,7 +456,7 @@ class FileSystem:
 
     def _ask(self, on_conflict, raw):
         path = os.fsdecode(raw.path)
-        lent = {name: _io.RawFile._lent(self, path, "r+b" if name == "result" else "rb", handle)
+        lent = {name: _io.RawFile(self, path, "r+b" if name == "result" else "rb", lent=handle)
                 for name in ("base", "mine", "theirs", "result")
                 if (handle := getattr(raw, name)) is not None}
         try:

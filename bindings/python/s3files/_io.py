@@ -100,35 +100,21 @@ class RawFile(_Abandoning, io.RawIOBase):
 
     _handle = None  # until open, and after close
 
-    def __init__(self, fs, path, mode):
+    def __init__(self, fs, path, mode, lent=None):
+        """`lent`: a handle that is somebody else's to close, who then calls _give_back."""
         self._abandoned = False
         self._position = 0
         self._fs = fs
         self.name = path
         self.mode = mode
         self._flags = _flags(mode)
-        self._handle = fs._open_handle(path, self._flags)
+        self._is_lent = lent is not None
+        self._handle = lent if self._is_lent else fs._open_handle(path, self._flags)
         if self._flags & _abi.O_APPEND:
             self.seek(0, io.SEEK_END)
 
-    @classmethod
-    def _lent(cls, fs, path, mode, handle):
-        """One whose handle is somebody else's to close, who calls _give_back."""
-        file = cls.__new__(cls)
-        file._abandoned = False
-        file._position = 0
-        file._fs = fs
-        file.name = path
-        file.mode = mode
-        file._flags = _flags(mode)
-        file._handle = handle
-        file._is_lent = True
-        return file
-
     def _give_back(self):
         self._handle = None
-
-    _is_lent = False
 
     @property
     def _file(self):

@@ -140,6 +140,7 @@ def run(arguments, directory):
                          random.Random(rng.getrandbits(32)))
                  for i in range(arguments.processes)]
     trouble, planter = Trouble(server, PATHS, rng.getrandbits(32)), None
+    planted = plants.PATH
     if arguments.plant in ("lost-update", "mixed"):
         planter = plants.Planter(arguments.plant, server, str(directory / "planter.log"))
     helpers = [helper for helper in (planter, trouble) if helper]
@@ -160,8 +161,8 @@ def run(arguments, directory):
                 process.popen.kill()
         server.stop()
     if arguments.plant == "stale-open":
-        plants.make_stale(sorted(directory.glob("p*.log")))
-    return killed, faults
+        planted = plants.make_stale(directory)
+    return killed, faults, planted
 
 
 def figures(records):
@@ -204,7 +205,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument("--kills", action="store_true")
     parser.add_argument("--minutes", type=float, default=60, help="at the longest")
-    parser.add_argument("--plant", choices=sorted(plants.KINDS), help="fails unless it is found")
+    parser.add_argument("--plant", choices=plants.KINDS, help="fails unless it is found")
     parser.add_argument("--provider", default="aws", help="what the library takes the store for; "
                         "with others than aws some updates may be lost, [W8]")
     parser.add_argument("--keep", action="store_true", help="the history")
@@ -215,13 +216,13 @@ def main():
     print(f"history: seed {arguments.seed}", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="s3files-history-"))
     started = time.monotonic()
-    killed, (requests, faults) = run(arguments, directory)
+    killed, (requests, faults), planted = run(arguments, directory)
     print(f"history: {time.monotonic() - started:.0f} s, {killed} kills, {requests} requests, "
           f"{sum(faults.values())} faults: {dict(faults)}", flush=True)
     records, violations = conclude(directory)
     bad = bool(violations)
     if arguments.plant:
-        missed = plants.verdict(arguments.plant, records)
+        missed = plants.verdict(arguments.plant, planted, records)
         print(f"history: {missed or 'found what was planted, and nothing else'}")
         bad = missed is not None
     if bad or arguments.keep:

@@ -414,8 +414,9 @@ S3F_API int s3f_statfs(s3f_statfs_out* out, s3f_fs* fs, const s3f_call* call);
  * as RFC 2047 encoded words ("=?UTF-8?B?...?="), as AWS itself returns them. Set and removed like
  * other attributes, see s3f_setattr. S3 holds 2,048 bytes of names and values together: -ENOSPC beyond.
  * Reading them may need one HEAD.
- * In /.s3files-lost+found, `s3files.path`, `.key`, `.base` and `.error` tell of a conflict, and `.staged` what
- * was ("0-4096 8192-8200": first byte, one past the last), the rest being the base's; read-only.
+ * In /.s3files-lost+found, `s3files.path`, `.key`, `.base`, `.winner` (ETags; "": no object) and `.error` tell of
+ * a conflict, and `.staged` what was ("0-4096 8192-8200": first byte, one past the last), the rest being the
+ * base's, -EIO once that is gone; read-only.
  * -ENODATA: no such attribute. -ENOTSUP: a name in no or another namespace, or one that S3 cannot
  * hold. -ERANGE: the value or list is larger than `size` (0 asks how large it is). */
 enum {
@@ -617,8 +618,9 @@ S3F_API int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const c
                        uint32_t flags, const s3f_call* call);
 
 /* What is staged by now is committed before anything that is staged from now on, and before any change of
- * names from now on [D5]. Returns at once, and sends nothing. Where it is written to a file that has changes
- * from before, these are committed by that write first (-EBUSY with commit_delay=never). */
+ * names from now on [D5]. Sends nothing; with a state_dir returns when the barrier would survive a loss of
+ * power (-ENOSPC, -EIO, -ETIMEDOUT: it holds, but may be forgotten with the process). Where it is written to a
+ * file that has changes from before, these are committed by that write first (-EBUSY with commit_delay=never). */
 S3F_API int s3f_barrier(s3f_fs* fs, const s3f_call* call);
 
 /* What committing `path`, or all under it, would send as things stand: requests and bytes, without retries,

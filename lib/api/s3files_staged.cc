@@ -41,10 +41,9 @@ int s3f_commit(s3f_commit_info* out, s3f_fs* fs, s3f_handle* at, const char* pat
 }
 
 int s3f_barrier(s3f_fs* fs, const s3f_call* call) {
-  return static_cast<int>(RunCall(call, [&](const CallContext&) -> absl::Status {
+  return static_cast<int>(RunCall(call, [&](const CallContext& context) -> absl::Status {
     S3FILES_RETURN_IF_ERROR(s3files::CheckAt(fs, nullptr));
-    fs->mount->fs->Barrier();
-    return absl::OkStatus();
+    return fs->mount->fs->Barrier(context);
   }));
 }
 

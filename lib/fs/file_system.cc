@@ -287,10 +287,12 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
                                                              const InodePtr& inode,
                                                              uint32_t flags) {
   const bool by_handle = place.inode != nullptr;
+  bool conflict;
   {
     absl::MutexLock lock(&inode->mu);
+    conflict = inode->conflict;
     // Just now it came to be in lost+found: the path is another file's.
-    const bool lost = inode->conflict && !by_handle && place.directory != names_.lost_and_found();
+    const bool lost = conflict && !by_handle && place.directory != names_.lost_and_found();
     if ((inode->removed && !by_handle) || inode->content == nullptr || lost) {
       return NameChanged();
     }
@@ -298,7 +300,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     if (inode->removed && inode->content->retired() && (flags & kOpenPath) == 0) {
       return Error(ESTALE, "others have removed the file");
     }
-    if (inode->conflict && (flags & kOpenWrite) != 0) {
+    if (conflict && (flags & kOpenWrite) != 0) {
       return Error(EROFS, absl::StrCat("files in /", kLostAndFound, " are read-only"));
     }
   }
@@ -306,6 +308,7 @@ absl::StatusOr<std::unique_ptr<Handle>> FileSystem::OpenFile(const CallContext& 
     S3FILES_RETURN_IF_ERROR(committer_->BeforeStaging(call, inode));
   }
   std::unique_ptr<Handle> handle = NewHandle(inode, flags);
+  handle->lost = conflict;
   if ((flags & kOpenTruncate) != 0) {
     const absl::Status status = handle->content->Truncate(0);
     if (!status.ok()) {
@@ -383,6 +386,12 @@ absl::StatusOr<size_t> FileSystem::ReadInto(const CallContext& call, Handle& han
   }
   absl::StatusOr<size_t> n = handle.content->Read(call, offset, out);
   if (ErrnoOf(n.status()) != ESTALE) return n;
+  if (handle.lost) {
+    return Error(EIO,
+                 "this was not staged, and the version that it was of is gone from the store: the "
+                 "attribute s3files.staged says what can be read",
+                 ReplyOf(n.status()));
+  }
   // What replaced the version may be a commit of ours that seemed to fail.
   const absl::StatusOr<bool> ours = committer_->Settle(call, handle.inode);
   if (ErrnoOf(ours.status()) == EDEADLK)

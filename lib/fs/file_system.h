@@ -166,7 +166,7 @@ class FileSystem {
     Committed ignored;
     return Commit(call, at, path, /*wait=*/true, &ignored);
   }
-  void Barrier() { committer_->Barrier(); }
+  absl::Status Barrier(const CallContext& call) { return committer_->Barrier(call); }
   struct Diff {
     CommitDiff requests;
     uint32_t files = 0;

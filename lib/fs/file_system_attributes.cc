@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/errors.h"
 #include "lib/fs/file_system.h"
@@ -12,8 +13,12 @@ namespace s3files {
 namespace {
 
 // Attributes of a conflict, told of files in lost+found.
-constexpr absl::string_view kLostNames[] = {"s3files.base", "s3files.error", "s3files.key",
-                                            "s3files.path", "s3files.staged"};
+constexpr absl::string_view kLostNames[] = {"s3files.base", "s3files.error",  "s3files.key",
+                                            "s3files.path", "s3files.staged", "s3files.winner"};
+
+std::string EtagOf(const Version& version) {
+  return version.known() ? std::string(version.etag()) : std::string();
+}
 
 std::optional<std::string> LostXattr(const Inode& inode, absl::string_view name)
     ABSL_SHARED_LOCKS_REQUIRED(inode.mu) {
@@ -21,9 +26,8 @@ std::optional<std::string> LostXattr(const Inode& inode, absl::string_view name)
   if (name == "s3files.path") return absl::StrCat("/", inode.lost->path);
   if (name == "s3files.key") return inode.lost->key;
   if (name == "s3files.error") return std::string(inode.last_error.message());
-  if (name == "s3files.base") {
-    return inode.lost->base.known() ? std::string(inode.lost->base.etag()) : std::string();
-  }
+  if (name == "s3files.base") return EtagOf(inode.lost->base);
+  if (name == "s3files.winner" && !inode.lost->winner.unknown()) return EtagOf(inode.lost->winner);
   if (name == "s3files.staged") {
     std::string ranges;
     for (const ByteRange& range : inode.content->shape().staged.ranges()) {
@@ -177,12 +181,14 @@ absl::StatusOr<std::string> FileSystem::GetXattr(const CallContext& call, const 
     S3FILES_RETURN_IF_ERROR(CheckAccess(call, attributes, kMayRead, shown));
     absl::MutexLock lock(&inode->mu);
     if (auto lost = LostXattr(*inode, name)) return *std::move(lost);
+    const auto none = [&] {
+      return Error(ENODATA, absl::StrCat("/", shown, " has no attribute ", name));
+    };
+    if (inode->conflict && absl::c_linear_search(kLostNames, name)) return none();
     S3FILES_ASSIGN_OR_RETURN(const std::string key, MetadataNameOf(name));
     const ObjectMetadata metadata = inode->ShownMetadata();
     const auto it = metadata.user.find(key);
-    if (it == metadata.user.end()) {
-      return Error(ENODATA, absl::StrCat("/", shown, " has no attribute ", name));
-    }
+    if (it == metadata.user.end()) return none();
     return DecodeXattr(it->second);
   });
 }
@@ -198,7 +204,9 @@ absl::StatusOr<std::vector<std::string>> FileSystem::ListXattrs(const CallContex
     const ObjectMetadata metadata = inode->ShownMetadata();
     std::vector<std::string> names = XattrNamesOf(metadata);
     if (inode->conflict) {
-      for (const absl::string_view name : kLostNames) names.emplace_back(name);
+      for (const absl::string_view name : kLostNames) {
+        if (LostXattr(*inode, name)) names.emplace_back(name);
+      }
     }
     return names;
   });

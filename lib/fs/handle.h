@@ -43,6 +43,7 @@ struct Handle {
   // What it reads and writes, whatever version the inode shows later; null for directories.
   const std::shared_ptr<Content> content;
   const uint32_t flags;
+  bool lost = false;                        // opened in lost+found; as of its opening
   std::unique_ptr<DirectoryStream> stream;  // of directories
   std::atomic<bool> has_staged{false};
   std::atomic<bool> has_locks{false};  // may have advisory locks of its own

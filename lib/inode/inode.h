@@ -56,7 +56,8 @@ struct DirectoryState {
 struct LostFile {
   std::string path;  // from the root, without a leading '/'
   std::string key;
-  Version base;  // the version that the change was made on
+  Version base;    // the version that the change was made on
+  Version winner;  // what the key held when the conflict was settled; Unknown: not known
 };
 
 inline constexpr uint64_t kClosedHandle = 0;  // no handle has this id

@@ -84,6 +84,9 @@ bool Journal::LoadRow(uint64_t id, absl::string_view bytes) {
     case RowKind::kCopies:
       recovered_.copies.emplace(id, CopiesRow::Decode(bytes));
       break;
+    case RowKind::kBarrier:
+      recovered_.barriers.emplace(id, BarrierRow::Decode(bytes));
+      break;
   }
   next_id_ = std::max(next_id_.load(), id + 1);
   return true;

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/call_context.h"
 #include "lib/content/overlay_file.h"
+#include "lib/journal/barrier_row.h"
 #include "lib/journal/journal_database.h"
 #include "lib/journal/move_row.h"
 #include "lib/journal/staged_row.h"
@@ -50,6 +51,8 @@ class Journal {
     std::map<uint64_t, UploadRow> uploads;
     std::map<uint64_t, MoveRow> moves;
     std::map<uint64_t, CopiesRow> copies;
+    std::map<uint64_t, BarrierRow> barriers;
+    // Changes: a barrier is none.
     size_t size() const { return staged.size() + uploads.size() + moves.size() + copies.size(); }
   };
   Recovered TakeRecovered() { return std::move(recovered_); }

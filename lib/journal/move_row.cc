@@ -13,6 +13,7 @@ std::string MoveRow::Encode() const {
   AppendText(origin, &out);
   AppendVarint(landed ? 1 : 0, &out);
   AppendVersion(replaced, &out);
+  if (epoch > 0) AppendVarint(epoch, &out);
   return SealRow(RowKind::kMove, out);
 }
 
@@ -22,6 +23,7 @@ MoveRow MoveRow::Decode(absl::string_view body) {
   row.origin = std::string(TakeText(&body));
   row.landed = TakeVarint(&body) != 0;
   row.replaced = TakeVersion(&body);
+  if (!body.empty()) row.epoch = TakeVarint(&body);
   return row;
 }
 

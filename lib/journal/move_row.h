@@ -17,6 +17,7 @@ struct MoveRow {
   std::string origin;   // the old one, likewise
   bool landed = false;  // every object has its new key: old ones may be gone
   Version replaced;     // the target's marker before
+  uint64_t epoch = 0;   // barriers before it was staged
 
   std::string Encode() const;
   static MoveRow Decode(absl::string_view body);  // what OpenRow has left

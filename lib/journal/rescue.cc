@@ -58,8 +58,8 @@ absl::Status Rescue::ReadJournal() {
     const auto gaps = database.ForEachReadable([&](uint64_t id, absl::string_view bytes) {
       absl::string_view body = bytes;
       const std::optional<RowKind> kind = OpenRow(&body);
-      // Those that tell how far a commit has come are nothing to save.
-      if (kind == RowKind::kUpload || kind == RowKind::kCopies) return;
+      // Those that tell how far a commit has come, and in what order, are nothing to save.
+      if (kind == RowKind::kUpload || kind == RowKind::kCopies || kind == RowKind::kBarrier) return;
       found_.push_back({Kind::kStaged, id, std::string(bytes)});
     });
     for (const JournalDatabase::Gap& gap : gaps) {

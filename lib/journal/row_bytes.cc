@@ -27,7 +27,7 @@ std::optional<RowKind> OpenRow(absl::string_view* bytes) {
   bytes->remove_prefix(kDigestSize);
   if (Digest(*bytes) != digest) return std::nullopt;
   const uint64_t kind = TakeVarint(bytes);
-  if (kind < 1 || kind > static_cast<uint64_t>(RowKind::kCopies)) return std::nullopt;
+  if (kind < 1 || kind > static_cast<uint64_t>(RowKind::kBarrier)) return std::nullopt;
   return static_cast<RowKind>(kind);
 }
 

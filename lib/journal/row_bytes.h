@@ -18,6 +18,7 @@ enum class RowKind : uint64_t {
   kUpload = 2,
   kMove = 3,
   kCopies = 4,
+  kBarrier = 5,
 };
 
 std::string SealRow(RowKind kind, absl::string_view body);

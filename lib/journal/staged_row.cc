@@ -14,6 +14,7 @@ constexpr uint64_t kExclusive = 1u << 1;
 constexpr uint64_t kBase = 1u << 2;
 constexpr uint64_t kLost = 1u << 3;
 constexpr uint64_t kRemoving = 1u << 4;
+constexpr uint64_t kWinner = 1u << 5;
 
 template <typename T, typename Append>
 void AppendOptional(const std::optional<T>& value, Append append, std::string* out) {
@@ -85,8 +86,9 @@ SavedOverlay TakeOverlay(absl::string_view* bytes) {
 
 std::string StagedRow::Encode() const {
   std::string out;
+  const bool winner = lost && !lost->winner.unknown();
   AppendVarint((full ? kFull : 0) | (exclusive ? kExclusive : 0) | (base ? kBase : 0) |
-                   (lost ? kLost : 0) | (removing ? kRemoving : 0),
+                   (lost ? kLost : 0) | (removing ? kRemoving : 0) | (winner ? kWinner : 0),
                &out);
   AppendText(path, &out);
   AppendVarint(static_cast<uint64_t>(attributes.type), &out);
@@ -111,6 +113,7 @@ std::string StagedRow::Encode() const {
     AppendText(lost->path, &out);
     AppendText(lost->key, &out);
     AppendVersion(lost->base, &out);
+    if (winner) AppendVersion(lost->winner, &out);
   }
   if (epoch > 0) AppendVarint(epoch, &out);
   return SealRow(RowKind::kStaged, out);
@@ -144,6 +147,7 @@ StagedRow StagedRow::Decode(absl::string_view bytes) {
     lost.path = TakeString(&bytes);
     lost.key = TakeString(&bytes);
     lost.base = TakeVersion(&bytes);
+    if ((flags & kWinner) != 0) lost.winner = TakeVersion(&bytes);
     row.lost = std::move(lost);
   }
   if (!bytes.empty()) row.epoch = TakeVarint(&bytes);

@@ -37,6 +37,7 @@ struct StagedRow {
     std::string path;
     std::string key;
     Version base;
+    Version winner = Version::Unknown();
   };
   std::optional<Lost> lost;
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -126,8 +127,9 @@ class Committer {
 
   // ---- Order and room (committer_schedule.cc).
 
-  // What is staged now is committed before what is staged from now on.
-  void Barrier();
+  // What is staged now is committed before what is staged from now on: here even where this fails. OK:
+  // and in the next process on the journal. ENOSPC, EIO, ETIMEDOUT, ECANCELED.
+  absl::Status Barrier(const CallContext& call);
   // To be called before names are changed, with no inode busy: commits what is staged before a barrier.
   absl::Status SettleBarriers(const CallContext& call);
   // To be called before `inode` is written to, with no inode busy: what of it lies before a barrier is
@@ -244,9 +246,15 @@ class Committer {
   void Rest(const InodePtr& inode, const ConflictCase& conflict)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
   void NoteSettledConflict();
-  absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
-                              absl::string_view why, const absl::Status& status,
-                              DeferredEvents& events);
+  // Why the store wins, and with which version (Unknown: it could not be asked).
+  struct Defeat {
+    int error;
+    absl::string_view why;
+    Version winner;
+  };
+  absl::Status ToLostAndFound(const InodePtr& inode, const WriteJob& job, const Defeat& defeat,
+                              const absl::Status& status, DeferredEvents& events);
+  Version WinnerOf(const CallContext& call, const WriteJob& job) const;
   void AdvanceEarlyUpload(const InodePtr& inode, const std::shared_ptr<Content>& content);
   std::shared_ptr<EarlyUpload> StartEarlyUpload(const InodePtr& inode,
                                                 const std::shared_ptr<Content>& content);
@@ -261,6 +269,9 @@ class Committer {
   absl::StatusOr<InodePtr> RecoverRow(uint64_t id, StagedRow& row);
   InodePtr BindDirectory(absl::string_view path);
   void RecoverMoves(Journal::Recovered& recovered);
+  void RecoverBarriers(const std::map<uint64_t, BarrierRow>& rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RestoreEpoch(const InodePtr& inode, uint64_t epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EnlistMove(const InodePtr& directory);
   std::vector<InodePtr> RecordedWithin(const InodePtr& directory) const;
   absl::Status PutWithin(const InodePtr& directory);
@@ -299,7 +310,8 @@ class Committer {
   absl::btree_map<uint64_t, Entry> staged_ ABSL_GUARDED_BY(mu_);  // by inode number
   Counters counters_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::atomic<uint64_t> barriers_{0};  // so far; grows under mu_
+  std::atomic<uint64_t> barriers_{0};              // so far; grows under mu_
+  uint64_t barrier_row_ ABSL_GUARDED_BY(mu_) = 0;  // in the journal; 0: none yet
 
   TaskGroup background_;
   std::thread scheduler_ ABSL_GUARDED_BY(mu_);  // once something is to be done by itself

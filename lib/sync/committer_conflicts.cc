@@ -24,11 +24,11 @@ absl::StatusOr<bool> Committer::SettleConflict(const CallContext& call, const In
     const absl::StatusOr<bool> changed = parts_.writer->SourceChanged(call, job);
     if (!changed.ok()) return Fail(inode, changed.status(), events);
     if (*changed) {
-      return ToLostAndFound(inode, job, ESTALE,
-                            absl::StrCat(job.snapshot.base->key,
-                                         " changed in the store after it was copied, and before "
-                                         "the copy was committed: copy it again"),
-                            status, events);
+      const std::string why =
+          absl::StrCat(job.snapshot.base->key,
+                       " changed in the store after it was copied, and before the copy was "
+                       "committed: copy it again");
+      return ToLostAndFound(inode, job, {ESTALE, why, WinnerOf(call, job)}, status, events);
     }
     if (ErrnoOf(status) == ENOENT) return Fail(inode, status, events);
     if (parts_.judge != nullptr) return OwnAndRetry(call, inode, events);
@@ -40,7 +40,14 @@ absl::StatusOr<bool> Committer::SettleConflict(const CallContext& call, const In
   }
   const int error = exclusive ? EEXIST : ESTALE;
   if (parts_.judge != nullptr) return AskJudge(call, inode, job, error, status, events);
-  return ToLostAndFound(inode, job, error, kStoreWins, status, events);
+  return ToLostAndFound(inode, job, {error, kStoreWins, WinnerOf(call, job)}, status, events);
+}
+
+// The refusal did not say what the key holds.
+Version Committer::WinnerOf(const CallContext& call, const WriteJob& job) const {
+  const absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, job.key);
+  if (info.ok()) return info->stamp.version;
+  return ErrnoOf(info.status()) == ENOENT ? Version::Absent() : Version::Unknown();
 }
 
 // A judge takes its time, and others may replace what the copy rests on meanwhile.
@@ -111,7 +118,8 @@ absl::StatusOr<bool> Committer::AskJudge(const CallContext& call, const InodePtr
                   ReplyOf(status)),
             events);
       case ConflictDecision::kStore:
-        return ToLostAndFound(inode, job, error, kStoreWins, status, events);
+        return ToLostAndFound(inode, job, {error, kStoreWins, conflict->their_info.stamp.version},
+                              status, events);
     }
     // It was written to meanwhile, which the judge has not seen.
     absl::Status again = call.Check("asking what is to become of a conflict");
@@ -159,9 +167,11 @@ absl::StatusOr<bool> Committer::CommitMine(const CallContext& call, const InodeP
   if (!thawed.ok()) return Fail(inode, thawed, events);
   const absl::Status whole = content->StageBase(call);
   if (ErrnoOf(whole) == ESTALE || ErrnoOf(whole) == ENOENT) {
-    return ToLostAndFound(inode, job, conflict.error,
-                          "the store has another version, and what was not changed of the old one "
-                          "is gone",
+    return ToLostAndFound(inode, job,
+                          {conflict.error,
+                           "the store has another version, and what was not changed of the old one "
+                           "is gone",
+                           conflict.their_info.stamp.version},
                           status, events);
   }
   if (!whole.ok()) return Fail(inode, whole, events);
@@ -226,8 +236,8 @@ absl::StatusOr<bool> Committer::AdoptOwn(const CallContext& call, const InodePtr
   return true;
 }
 
-absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& job, int error,
-                                       absl::string_view why, const absl::Status& status,
+absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& job,
+                                       const Defeat& defeat, const absl::Status& status,
                                        DeferredEvents& events) {
   const std::string path = parts_.names->PathOf(inode);
   std::string kept = absl::StrFormat("%x_%s", inode->ino, parts_.names->NameOf(inode));
@@ -242,15 +252,15 @@ absl::Status Committer::ToLostAndFound(const InodePtr& inode, const WriteJob& jo
   absl::Status told;
   {
     absl::MutexLock lock(&inode->mu);
-    told = Error(error,
-                 absl::StrCat("/", path, ": ", why, "; the staged bytes are in ", where, " (",
-                              status.message(), ")"),
+    told = Error(defeat.error,
+                 absl::StrCat("/", path, ": ", defeat.why, "; the staged bytes are in ", where,
+                              " (", status.message(), ")"),
                  ReplyOf(status));
     inode->content->Thaw().IgnoreError();
     inode->content->Retire();
     inode->change.Take();
     inode->conflict = true;
-    inode->lost = LostFile{path, job.key, job.expected};
+    inode->lost = LostFile{path, job.key, job.expected, defeat.winner};
     inode->unresolved.clear();
     ++inode->attempts;
     inode->last_error = told;

@@ -1,4 +1,5 @@
 // Committer: what is staged, in the journal.
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ StagedRow RowOf(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
   if (const BasePtr base = inode.content->base()) row.base = {base->key, base->size};
   if (inode.conflict) {
     const LostFile& lost = *inode.lost;
-    row.lost = {lost.path, lost.key, lost.base};
+    row.lost = {lost.path, lost.key, lost.base, lost.winner};
   }
   return row;
 }
@@ -147,7 +148,7 @@ absl::Status Committer::OwnWithin(const CallContext& call, const InodePtr& direc
 // The caller holds the journal Together, so what would ask the store first keeps the row it has: EAGAIN.
 absl::Status Committer::PutWithin(const InodePtr& directory) {
   if (parts_.journal == nullptr) return absl::OkStatus();
-  parts_.mover->Record(directory);
+  parts_.mover->Record(directory, EpochOf(directory));
   absl::Status first_error;
   for (const InodePtr& inode : RecordedWithin(directory)) {
     bool borrowed;
@@ -210,9 +211,27 @@ absl::Status Committer::Recover(const CallContext& call) {
     if (own.ok() && *own) RecordAgain(call, unresolved[i], Durable::kSoon).IgnoreError();
   });
   absl::MutexLock lock(&mu_);
+  RecoverBarriers(recovered.barriers);
   for (auto& [ino, entry] : staged_) entry.recovered = true;
   schedule_changed_.Signal();
   return absl::OkStatus();
+}
+
+// One row is enough, and none where nothing is staged.
+void Committer::RecoverBarriers(const std::map<uint64_t, BarrierRow>& rows) {
+  for (const auto& [id, row] : rows) {
+    if (staged_.empty() || barrier_row_ != 0) {
+      parts_.journal->Remove(id);
+      continue;
+    }
+    barrier_row_ = id;
+    barriers_ = std::max(barriers_.load(), row.epoch);
+  }
+}
+
+void Committer::RestoreEpoch(const InodePtr& inode, uint64_t epoch) {
+  staged_[inode->ino].epoch = epoch;
+  if (epoch > barriers_) barriers_ = epoch;
 }
 
 // Before the files: these are bound at the paths that the moves explain.
@@ -224,6 +243,10 @@ void Committer::RecoverMoves(Journal::Recovered& recovered) {
     parts_.mover->Restore(directory, BindDirectory(SplitLast(row.origin).first), id, row,
                           recovered.copies);
     EnlistMove(directory);
+    {
+      absl::MutexLock lock(&mu_);
+      RestoreEpoch(directory, row.epoch);
+    }
     // Of a file that could not be recorded again, for want of space, under its new path.
     for (auto& [file_id, file] : recovered.staged) {
       if (!absl::StartsWith(file.path, row.origin + "/")) continue;
@@ -259,7 +282,8 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
     inode =
         parts_.names->Bind(parts_.names->lost_and_found(),
                            absl::StrCat(RandomId(), "_", name).substr(0, 255), row.attributes.type);
-    row.lost = StagedRow::Lost{row.path, parts_.names->prefix() + row.path, row.committed.version};
+    row.lost = StagedRow::Lost{row.path, parts_.names->prefix() + row.path, row.committed.version,
+                               Version::Unknown()};
   }
   BasePtr base;
   if (row.base) {
@@ -285,12 +309,11 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
     ++inode->epoch;
     if (row.lost) {
       inode->conflict = true;
-      inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base};
+      inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base, row.lost->winner};
     } else {
       Enlist(inode, kClosedHandle);
       absl::MutexLock staged_lock(&mu_);
-      staged_[inode->ino].epoch = row.epoch;
-      if (row.epoch > barriers_) barriers_ = row.epoch;
+      RestoreEpoch(inode, row.epoch);
     }
   }
   return inode;

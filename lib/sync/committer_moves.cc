@@ -16,14 +16,14 @@ void Committer::NoteMoved(const InodePtr& directory) {
     directory->error_seen = true;
     directory->attempts = 0;
   }
-  // What cannot be written there now is when it is written next, and at the latest before old keys go.
-  PutWithin(directory).IgnoreError();
   if (staged) {
     EnlistMove(directory);
-    return;
+  } else {
+    absl::MutexLock lock(&mu_);
+    staged_.erase(directory->ino);
   }
-  absl::MutexLock lock(&mu_);
-  staged_.erase(directory->ino);
+  // What cannot be written there now is when it is written next, and at the latest before old keys go.
+  PutWithin(directory).IgnoreError();
 }
 
 void Committer::EnlistMove(const InodePtr& directory) {

@@ -105,9 +105,17 @@ Committer::Counters Committer::counters() const {
   return counters_;
 }
 
-void Committer::Barrier() {
-  absl::MutexLock lock(&mu_);
-  if (!staged_.empty()) barriers_.fetch_add(1, std::memory_order_relaxed);
+absl::Status Committer::Barrier(const CallContext& call) {
+  uint64_t ticket;
+  {
+    absl::MutexLock lock(&mu_);
+    if (staged_.empty()) return absl::OkStatus();
+    barriers_.fetch_add(1, std::memory_order_relaxed);
+    if (parts_.journal == nullptr) return absl::OkStatus();
+    if (barrier_row_ == 0) barrier_row_ = parts_.journal->NewId();
+    ticket = parts_.journal->Put(barrier_row_, BarrierRow{barriers_});
+  }
+  return parts_.journal->Wait(call, ticket);
 }
 
 absl::Status Committer::SettleBarriers(const CallContext& call) {

@@ -91,7 +91,7 @@ void DirectoryMover::Forget(const InodePtr& directory) {
   progress->Unrecord();
 }
 
-void DirectoryMover::Record(const InodePtr& directory) {
+void DirectoryMover::Record(const InodePtr& directory, uint64_t epoch) {
   const Names::Move move = parts_.names->MoveOf(directory);
   if (parts_.journal == nullptr || move.directory == nullptr) return;
   const std::shared_ptr<Progress> progress = ProgressOf(directory);
@@ -101,6 +101,7 @@ void DirectoryMover::Record(const InodePtr& directory) {
   row.origin = move.origin.substr(prefix, move.origin.size() - prefix - 1);
   row.landed = move.phase == MovePhase::kLanded;
   row.replaced = progress->replaced;
+  row.epoch = epoch;
   progress->Record(row);
 }
 

@@ -57,8 +57,9 @@ class DirectoryMover {
   bool Replaces(const InodePtr& directory) const;  // a target's marker
   void Forget(const InodePtr& directory);          // the rename is taken back
 
-  // Puts to the journal how the rename stands; nobody waits for it.
-  void Record(const InodePtr& directory);
+  // Puts to the journal how the rename stands, and before how many barriers it was staged; nobody
+  // waits for it.
+  void Record(const InodePtr& directory, uint64_t epoch);
   // Of an earlier process: in the place of Begin.
   void Restore(const InodePtr& directory, const InodePtr& origin_parent, uint64_t id,
                const MoveRow& row, const std::map<uint64_t, CopiesRow>& copies);

@@ -285,6 +285,29 @@ TEST_F(AttributeChangeTest, ExtendedAttributesAreUserMetadata) {
   EXPECT_EQ(bucket_.Head("d/").metadata.user.at("x"), "1");
 }
 
+TEST_F(AttributeChangeTest, AFileThatLostToARemovalHasAnEmptyWinner) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "base").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  ASSERT_TRUE(host_.Write(*handle, 0, "mine").ok());
+  bucket_.Delete(kFile);
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE);
+  const std::string lost = host_.events(EventKind::kConflict)[0].detail;
+  EXPECT_EQ(*host_.GetXattr(lost, "s3files.winner"), "");
+}
+
+// It is asked for when the conflict is settled, and that is done whatever the answer is.
+TEST_F(AttributeChangeTest, AWinnerThatTheStoreDoesNotTellIsNoAttribute) {
+  ASSERT_TRUE(host_.WriteFile(kFile, "base").ok());
+  std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
+  ASSERT_TRUE(host_.Write(*handle, 0, "mine").ok());
+  ASSERT_TRUE(other_.WriteFile(kFile, "theirs").ok());
+  host_.store().Fail(Op::kHead, Error(EIO, "no"));
+  EXPECT_EQ(ErrnoOf(host_.Close(std::move(handle))), ESTALE);
+  const std::string lost = host_.events(EventKind::kConflict)[0].detail;
+  EXPECT_EQ(ErrnoOf(host_.GetXattr(lost, "s3files.winner").status()), ENODATA);
+  EXPECT_NE(*host_.GetXattr(lost, "s3files.base"), "");
+}
+
 TEST_F(AttributeChangeTest, AFileInLostAndFoundSaysWhereItComesFrom) {
   ASSERT_TRUE(host_.WriteFile(kFile, "base").ok());
   std::unique_ptr<Handle> handle = host_.Open(kFile, kOpenWrite);
@@ -295,6 +318,7 @@ TEST_F(AttributeChangeTest, AFileInLostAndFoundSaysWhereItComesFrom) {
   EXPECT_EQ(*host_.GetXattr(lost, "s3files.path"), "/f");
   EXPECT_EQ(*host_.GetXattr(lost, "s3files.key"), "f");
   EXPECT_NE(*host_.GetXattr(lost, "s3files.base"), "");
+  EXPECT_EQ(*host_.GetXattr(lost, "s3files.winner"), bucket_.Head(kFile).stamp.version.etag());
   EXPECT_EQ(*host_.GetXattr(lost, "s3files.staged"), "0-4");
   EXPECT_NE(host_.GetXattr(lost, "s3files.error")->find("another version"), std::string::npos);
 }

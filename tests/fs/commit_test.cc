@@ -90,6 +90,28 @@ TEST_F(CommitTest, W3UnstagedRangesOfTheLoserComeFromTheOldVersion) {
   EXPECT_EQ(ErrnoOf(here_.Write(*handle, 0, "x")), ESTALE);
 }
 
+// [W3] They are gone with it: an error, as of a disk, that says what is left.
+TEST_F(CommitTest, W3RangesOfTheLoserWhoseBaseIsGoneAreEio) {
+  bucket_.Put(kFile, std::string(3 * Bucket::kPart, 'b'));
+  std::unique_ptr<Handle> handle = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Write(*handle, 10, "mine").ok());
+  bucket_.Put(kFile, "foreign");
+  EXPECT_EQ(ErrnoOf(here_.Sync(*handle)), ESTALE);
+  const std::string lost = here_.events(EventKind::kConflict)[0].detail;
+  std::unique_ptr<Handle> loser = here_.Open(lost, kOpenRead);
+  EXPECT_EQ(here_.Read(*loser, 10, 4), "mine");
+  auto try_read = [&](Handle& from) {
+    char byte;
+    const absl::Span<char> out = absl::MakeSpan(&byte, 1);
+    return here_.fs().Read(here_.call, from, 2 * Bucket::kPart, {&out, 1}).status();
+  };
+  const absl::Status gone = try_read(*loser);
+  EXPECT_EQ(ErrnoOf(gone), EIO);
+  EXPECT_NE(gone.message().find("s3files.staged"), std::string::npos);
+  EXPECT_EQ(*here_.GetXattr(lost, "s3files.staged"), "10-14");
+  EXPECT_EQ(ErrnoOf(try_read(*handle)), ESTALE) << "who has the file open opens it again, [C5]";
+}
+
 // [W3] Whoever is told of a conflict may settle it in the callback.
 TEST_F(CommitTest, W3EventsAreToldWhenTheFileCanBeUsed) {
   class Settling final : public EventSink {

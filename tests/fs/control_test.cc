@@ -229,7 +229,7 @@ TEST(BarrierTest, D5WhatIsBeforeComesFirst) {
   Bucket bucket;
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.WriteFile("data", "bytes").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.WriteFile("index", "of data").ok());
   host.Requests();
   EXPECT_EQ(host.Commit("index"), absl::OkStatus());
@@ -242,7 +242,7 @@ TEST(BarrierTest, D5WhatIsBeforeWaitsForNothing) {
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.WriteFile("a", "1").ok());
   ASSERT_TRUE(host.WriteFile("b", "2").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.WriteFile("c", "3").ok());
   host.Requests();
   EXPECT_EQ(host.Commit("b"), absl::OkStatus());
@@ -257,7 +257,7 @@ TEST(BarrierTest, D5ManyBarriersAreAllKept) {
   for (int i = 9; i >= 0; --i) {  // not the order of names
     ASSERT_TRUE(host.WriteFile(absl::StrCat("f", i), "x").ok());
     absl::StrAppend(&expected, "f", i, " ");
-    host.fs().Barrier();
+    EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   }
   host.Requests();
   EXPECT_EQ(host.Commit("/"), absl::OkStatus());
@@ -269,7 +269,7 @@ TEST(BarrierTest, D5AFailureHoldsBackWhatIsBehind) {
   Bucket bucket;
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.WriteFile("data", "bytes").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.WriteFile("index", "of data").ok());
   host.store().Fail(Op::kPut, Error(EIO, "no"), FaultyStore::kBefore, 1, 1, "data");
   const absl::Status status = host.Commit("index");
@@ -285,7 +285,7 @@ TEST(BarrierTest, D5AConflictHoldsNothingBack) {
   Bucket bucket;
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.WriteFile("data", "bytes").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.WriteFile("index", "of data").ok());
   bucket.Put("data", "theirs");
   EXPECT_EQ(host.Commit("index"), absl::OkStatus());
@@ -309,7 +309,7 @@ TEST(BarrierTest, D5NamesComeAfter) {
     bucket.Put("d/", "");
     Host host(bucket, After(kHour));
     ASSERT_TRUE(host.WriteFile("data", "bytes").ok());
-    host.fs().Barrier();
+    EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
     ASSERT_TRUE(host.WriteFile("behind", "x").ok());
     host.Requests();
     EXPECT_EQ(changes[i](host), absl::OkStatus()) << i;
@@ -324,7 +324,7 @@ TEST(BarrierTest, D5WhatIsUnderWayComesFirst) {
   bucket.Put("data", "bytes");
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.Chmod("data", 0600).ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.WriteFile("index", "of data").ok());
   host.store().Fail(Op::kCopy, Error(EIO, "no"));
   host.store().Hold(Op::kCopy);
@@ -345,7 +345,7 @@ TEST(BarrierTest, D5ADirectoryRenameIsBehindWhatWasBefore) {
   bucket.Put("d/f", "x");
   Host host(bucket, After(kHour));
   ASSERT_TRUE(host.WriteFile("data", "bytes").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   EXPECT_EQ(host.Rename("d", "e"), absl::OkStatus());
   EXPECT_EQ(bucket.Get("data"), "bytes");
   EXPECT_EQ(host.MakeDirectory("n"), absl::OkStatus());
@@ -358,7 +358,7 @@ TEST(BarrierTest, D5WritingAcrossABarrierCommitsTheOlderBytes) {
   Host host(bucket, After(kHour));
   std::unique_ptr<Handle> handle = host.Create(kFile);
   ASSERT_TRUE(host.Write(*handle, 0, "one").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   ASSERT_TRUE(host.Append(*handle, " two").ok());
   EXPECT_EQ(bucket.Get(kFile), "one");
   ASSERT_TRUE(host.Append(*handle, " three").ok());
@@ -374,7 +374,7 @@ TEST(BarrierTest, D5NeverIsNever) {
   Host host(bucket, After(kNever));
   std::unique_ptr<Handle> handle = host.Create(kFile);
   ASSERT_TRUE(host.Write(*handle, 0, "one").ok());
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   EXPECT_EQ(ErrnoOf(host.Append(*handle, " two")), EBUSY);
   EXPECT_EQ(ErrnoOf(host.MakeDirectory("d")), EBUSY);
   EXPECT_EQ(host.Commit(kFile), absl::OkStatus());
@@ -387,7 +387,7 @@ TEST(BarrierTest, D5NeverIsNever) {
 TEST(BarrierTest, D5ABarrierWithNothingStagedIsNothing) {
   Bucket bucket;
   Host host(bucket);
-  host.fs().Barrier();
+  EXPECT_EQ(host.fs().Barrier(host.call), absl::OkStatus());
   host.Requests();
   ASSERT_TRUE(host.WriteFile(kFile, "bytes").ok());
   EXPECT_EQ(Puts(host), "f ");

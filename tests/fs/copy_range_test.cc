@@ -81,7 +81,7 @@ TEST_F(CopyRangeTest, AFileThatIsReplacedKeepsItsMetadataAndItsPrecondition) {
   bucket_.Put("to", "foreign");
   host_.Requests();
   EXPECT_EQ(ErrnoOf(host_.Sync(*out)), ESTALE);
-  EXPECT_EQ(host_.Requests(), "COPY to, HEAD from") << "whose condition it was";
+  EXPECT_EQ(host_.Requests(), "COPY to, HEAD from, HEAD to") << "whose condition it was";
   EXPECT_EQ(bucket_.Get("to"), "foreign");
   EXPECT_EQ(host_.events(EventKind::kConflict).size(), 1u);
   EXPECT_EQ(host_.Read(*out), bytes_) << "in lost+found";
@@ -164,7 +164,7 @@ TEST_F(CopyRangeTest, W11ASourceThatOthersReplaceIsAnErrorAndNeverAMixture) {
   EXPECT_NE(status.message().find("from changed in the store after it was copied"),
             absl::string_view::npos)
       << status;
-  EXPECT_EQ(host_.Requests(), "COPY to, HEAD from");
+  EXPECT_EQ(host_.Requests(), "COPY to, HEAD from, HEAD to");
   EXPECT_EQ(bucket_.Get("to"), std::nullopt);
   EXPECT_EQ(host_.Status("to").state, FileSystem::State::kClean) << "it can be copied again";
   EXPECT_EQ(ErrnoOf(host_.Close(std::move(out))), ESTALE);

@@ -166,6 +166,7 @@ TEST_F(RecoveryTest, D4TheRecordedPreconditionHolds) {
   const std::string path = ".s3files-lost+found/" + lost[0];
   EXPECT_EQ(host->ReadFile(path), "ours");
   EXPECT_EQ(ErrnoOf(host->TryOpen(path, kOpenWrite)), EROFS);
+  EXPECT_EQ(*host->GetXattr(path, "s3files.winner"), bucket_.Head("f").stamp.version.etag());
   EXPECT_EQ(host->ReadFile("f"), "theirs");
   EXPECT_EQ(host->fs().Unlink(host->call, nullptr, path), absl::OkStatus());
   host->Vanish();
@@ -359,7 +360,7 @@ TEST_F(RecoveryTest, D5BarriersSurvive) {
   std::unique_ptr<Host> host = NewHost();
   for (const char* path : {"z", "y", "x"}) {
     EXPECT_EQ(host->Close(Durable(*host, path, "bytes")), absl::OkStatus());
-    host->fs().Barrier();
+    EXPECT_EQ(host->fs().Barrier(host->call), absl::OkStatus());
   }
   host->Vanish();
   host = NewHost();
@@ -367,6 +368,60 @@ TEST_F(RecoveryTest, D5BarriersSurvive) {
   EXPECT_EQ(host->Commit("y"), absl::OkStatus());
   EXPECT_EQ(host->Requests(), "PUT z, PUT y");
   EXPECT_EQ(bucket_.Get("x"), std::nullopt);
+}
+
+// [D5] Nothing was staged behind it when the process died.
+TEST_F(RecoveryTest, D5ABarrierAtTheEndSurvives) {
+  std::unique_ptr<Host> host = NewHost();
+  EXPECT_EQ(host->Close(Durable(*host, "z", "bytes")), absl::OkStatus());
+  EXPECT_EQ(host->fs().Barrier(host->call), absl::OkStatus());
+  for (const char* path : {"y", "x"}) {
+    host->Vanish();
+    host = NewHost();
+    EXPECT_EQ(host->Close(Durable(*host, path, "bytes")), absl::OkStatus());
+  }
+  host->Requests();
+  EXPECT_EQ(host->Commit("y"), absl::OkStatus());
+  EXPECT_EQ(host->Requests(), "PUT z, PUT y");
+  // When all is committed it is behind nothing, and holds back no name.
+  EXPECT_EQ(host->Commit("x"), absl::OkStatus());
+  host->Vanish();
+  host = NewHost();
+  EXPECT_EQ(host->Close(Durable(*host, "v", "bytes")), absl::OkStatus());
+  EXPECT_EQ(host->MakeDirectory("d"), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("v"), std::nullopt);
+}
+
+// [D5]
+TEST_F(RecoveryTest, D5ARenameOfADirectoryKeepsItsPlace) {
+  bucket_.Put("d/f", "x");
+  std::unique_ptr<Host> host = NewHost();
+  EXPECT_EQ(host->Close(Durable(*host, "first", "bytes")), absl::OkStatus());
+  EXPECT_EQ(host->fs().Barrier(host->call), absl::OkStatus());
+  EXPECT_EQ(host->Commit("first"), absl::OkStatus());
+  EXPECT_EQ(host->Rename("d", "e"), absl::OkStatus());
+  EXPECT_EQ(host->fs().Barrier(host->call), absl::OkStatus());
+  EXPECT_EQ(host->Close(Durable(*host, "z", "bytes")), absl::OkStatus());
+  host->Vanish();
+  host = NewHost();
+  EXPECT_EQ(host->Commit("z"), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("e/f"), "x") << "it was staged before the barrier";
+  EXPECT_EQ(bucket_.Get("d/f"), std::nullopt);
+}
+
+// [D5] The other way round.
+TEST_F(RecoveryTest, D5ARenameOfADirectoryComesAfterWhatWasBefore) {
+  bucket_.Put("d/f", "x");
+  std::unique_ptr<Host> host = NewHost();
+  EXPECT_EQ(host->Close(Durable(*host, "before", "bytes")), absl::OkStatus());
+  EXPECT_EQ(host->fs().Barrier(host->call), absl::OkStatus());
+  EXPECT_EQ(host->Commit("before"), absl::OkStatus());
+  EXPECT_EQ(host->Rename("d", "e"), absl::OkStatus());
+  EXPECT_EQ(host->Close(Durable(*host, "z", "bytes")), absl::OkStatus());
+  host->Vanish();
+  host = NewHost();
+  EXPECT_EQ(host->Commit("z"), absl::OkStatus());
+  EXPECT_EQ(bucket_.Get("e/f"), std::nullopt) << "no barrier stands between them";
 }
 
 // [W12] What the application decided is what the next process goes on with.

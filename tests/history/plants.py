@@ -3,6 +3,7 @@
 Both writes here are made under If-Match of what is there, so that nothing else goes wrong with them.
 """
 import contextlib
+import errno
 import threading
 import time
 import urllib.error
@@ -42,12 +43,19 @@ class Planter(threading.Thread):
         return body, etag, body[:UNIT].decode().split()[1]
 
     def put(self, body, etag):
-        """True where it is there; a lost reply is looked after, as the library would."""
+        """True where it is there; a lost reply is looked after, as the library would.
+
+        Whoever had lost the reply to the version that it replaces is told of a conflict, [W2]: the
+        checker is to take it for what may have replaced any.
+        """
+        replaced = self.log.begin("remove", path=PATH, staged=False)
         try:
             self.server.request("PUT", PATH, body, {"If-Match": etag})
+            return True
         except (urllib.error.URLError, OSError):
             return any(self.stored(body) for _ in range(2))
-        return True
+        finally:
+            self.log.end(replaced, errno.ESTALE)
 
     def stored(self, body):
         with contextlib.suppress(OSError):
@@ -84,11 +92,13 @@ class Planter(threading.Thread):
 def make_stale(directory):
     """In a log of its own: an open that gives what another's version, seen before it, was made on.
 
-    Gives the path: which of them has changed most is up to the clock.
+    Gives the path: which of them have changed is up to the clock. Of those that are removed, too, only
+    where no other has: that a version was there in a later life of the file is found twice.
     """
     records = load_files(directory.glob("*.log"))
     writes = {r["id"]: r for r in records if r["op"] == "write"}
-    for seen in (r for r in records if r["op"] == "read" and r["err"] == 0 and not r["staged"]):
+    reads = [r for r in records if r["op"] == "read" and r["err"] == 0 and not r["staged"]]
+    for seen in sorted(reads, key=lambda r: r["path"].startswith("b")):
         write = writes[seen["runs"][0][0]]
         if write["base"] in writes and write["p"] != seen["p"]:
             Log(directory / "planter.log", "planter", 0).whole(

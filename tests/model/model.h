@@ -57,6 +57,10 @@ class Luck {
   void Reads() {
     if (fault_ && IsRead(fault_->op) && Strikes()) throw Interrupted();
   }
+  // A HEAD that may fail without consequence.
+  void MayHead() {
+    if (fault_ && fault_->op == Op::kHead) Strikes();
+  }
   // A request that writes, of one of `kinds`; the last of them is the one that has the effect.
   template <typename Effect>
   void Writes(std::initializer_list<Op> kinds, Effect effect) {
@@ -440,6 +444,7 @@ class World {
     file.lost = true;
     file.ours.clear();
     file.error = file.exclusive ? EEXIST : ESTALE;
+    luck->MayHead();  // which version has won
     Unname(c, file);
     return file.error;
   }

@@ -404,7 +404,10 @@ class FileSystem:
         return Committed(raw.files, raw.bytes, _abi.decode(raw.etag), _abi.decode(raw.version_id))
 
     def barrier(self) -> None:
-        """What is staged by now is committed before anything that is staged, or named, later."""
+        """What is staged by now is committed before anything that is staged, or named, later.
+
+        With a state_dir this outlives the process when barrier() returns.
+        """
         lib.s3f_barrier(self._pointer(), None)
 
     def diff(self, path="") -> Dict[str, int]:

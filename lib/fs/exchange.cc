@@ -83,7 +83,7 @@ absl::Status FileSystem::ExchangeBusy(const CallContext& call, const InodePtr& a
     for (Exchange::Side* side : {&exchange.a, &exchange.b}) {
       S3FILES_RETURN_IF_ERROR(committer_->CommitBusy(call, side->inode, events));
       S3FILES_RETURN_IF_ERROR(committer_->AdoptOwn(call, side->inode).status());
-      committer_->KeepBorrowed(call, side->inode);
+      S3FILES_RETURN_IF_ERROR(committer_->KeepBorrowed(call, side->inode));
       absl::MutexLock lock(&side->inode->mu);
       if (side->inode->conflict || side->inode->removed) {
         return Error(ESTALE, "one of the two files was replaced in the store");

@@ -192,7 +192,7 @@ absl::Status FileSystem::UnlinkAt(const CallContext& call, Place& place) {
   if (!committed.absent()) {
     const std::string key = names_.KeyOf(inode);
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, place.directory, key));
-    committer_->KeepBorrowed(call, inode);
+    S3FILES_RETURN_IF_ERROR(committer_->KeepBorrowed(call, inode));
     committer_->RecordRemoving(inode, true);
     absl::Status status = DeleteObject(call, key, committed);
     if (!status.ok()) {
@@ -338,7 +338,7 @@ absl::Status FileSystem::RenameStaged(const CallContext& call, const InodePtr& s
     absl::MutexLock lock(&source->mu);
     content = source->content;
   }
-  committer_->KeepBorrowed(call, target, content.get());
+  S3FILES_RETURN_IF_ERROR(committer_->KeepBorrowed(call, target, content.get()));
   Stamp replaced;
   {
     absl::MutexLock lock(&target->mu);
@@ -388,8 +388,8 @@ absl::Status FileSystem::RenameCommitted(const CallContext& call, const InodePtr
   if (!names_.IsWithin(to.directory, old_directory)) {
     S3FILES_RETURN_IF_ERROR(importer_.KeepDirectory(call, old_directory, old_key));
   }
-  committer_->KeepBorrowed(call, source);
-  committer_->KeepBorrowed(call, target);
+  S3FILES_RETURN_IF_ERROR(committer_->KeepBorrowed(call, source));
+  S3FILES_RETURN_IF_ERROR(committer_->KeepBorrowed(call, target));
   absl::StatusOr<Stamp> stamp = writer_.Copy(call, job);
   importer_.NoteCreated(to.directory, to.name);  // by whomever: it is not known to be absent
   if (!stamp.ok()) {

@@ -209,7 +209,9 @@ absl::Status Committer::CommitBusy(const CallContext& call, const InodePtr& inod
     }
     S3FILES_RETURN_IF_ERROR(call.Check("committing a file"));
     if (!content->staged()) return CommitStagedAttributes(call, inode, events);
-    KeepBorrowed(call, inode, content.get());
+    if (absl::Status kept = KeepBorrowed(call, inode, content.get()); !kept.ok()) {
+      return Fail(inode, kept, events);
+    }
     S3FILES_ASSIGN_OR_RETURN(WriteJob job, Prepare(call, inode));
     job.on_progress = [&](uint64_t done) {
       const CallbackScope scope(parts_.names);
@@ -342,9 +344,10 @@ absl::StatusOr<bool> Committer::Settle(const CallContext& call, const InodePtr& 
   return AdoptOwn(call, inode);
 }
 
-void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
-                             const Content* except) {
+absl::Status Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
+                                     const Content* except) {
   std::vector<std::weak_ptr<Content>> borrowers;
+  absl::Status first_error;
   {
     absl::MutexLock lock(&inode->mu);
     borrowers.swap(inode->borrowers);
@@ -352,13 +355,15 @@ void Committer::KeepBorrowed(const CallContext& call, const InodePtr& inode,
   for (const std::weak_ptr<Content>& borrower : borrowers) {
     const std::shared_ptr<Content> content = borrower.lock();
     if (content == nullptr) continue;
-    if (content.get() == except) {
-      absl::MutexLock lock(&inode->mu);
-      if (content->borrowed()) inode->borrowers.push_back(borrower);
-      continue;
-    }
-    content->Own(call).IgnoreError();  // its own commit says what is missing
+    absl::Status owned;
+    if (content.get() != except) owned = content->Own(call);
+    // Gone already: its own commit says what is missing.
+    if (ErrnoOf(owned) == ESTALE || ErrnoOf(owned) == ENOENT) continue;
+    first_error.Update(Annotate(owned, "a copy of it is staged, and cannot have its bytes"));
+    absl::MutexLock lock(&inode->mu);
+    if (content->borrowed()) inode->borrowers.push_back(borrower);
   }
+  return first_error;
 }
 
 void Committer::DiscardBusy(const CallContext& call, const InodePtr& inode) {

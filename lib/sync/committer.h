@@ -165,10 +165,10 @@ class Committer {
   // Forgets what is staged. The caller has made the inode busy.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
   // What the inode's key holds is about to be replaced or removed: copies that were to be made of it
-  // take its bytes first, but for that of `except`. Where they cannot, their commits will fail. The
-  // caller has made the inode busy.
-  void KeepBorrowed(const CallContext& call, const InodePtr& inode,
-                    const Content* except = nullptr);
+  // take its bytes first, but for that of `except`. Where these are gone, their commits will fail; any
+  // other error is returned, and the object must stay. The caller has made the inode busy.
+  absl::Status KeepBorrowed(const CallContext& call, const InodePtr& inode,
+                            const Content* except = nullptr);
   // The inode is removed: its staged bytes stay readable for its handles, and are never committed.
   void ForgetRemoved(const InodePtr& inode) { Forget(inode); }
   // Ends the early upload: the key is about to change. The caller has made the inode busy.
@@ -207,7 +207,7 @@ class Committer {
     uint64_t epoch = 0;      // barriers before it was staged
   };
 
-  void KeepBorrowedWithin(const CallContext& call, const InodePtr& directory);
+  absl::Status KeepBorrowedWithin(const CallContext& call, const InodePtr& directory);
   void Enlist(const InodePtr& inode, uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode->mu);
   // Of an inode that is busy: merges the change with what the store has now. No request after which
   // the store has what it had.

@@ -85,7 +85,7 @@ absl::Status Committer::WriteAttributes(const CallContext& call, const InodePtr&
                                         const AttributeChange& change,
                                         const std::string& commit_id) {
   S3FILES_RETURN_IF_ERROR(AdoptOwn(call, inode).status());
-  KeepBorrowed(call, inode);
+  S3FILES_RETURN_IF_ERROR(KeepBorrowed(call, inode));
   const bool is_directory = inode->type == FileType::kDirectory;
   const std::string key =
       is_directory ? parts_.names->DirectoryKey(inode) : parts_.names->KeyOf(inode);

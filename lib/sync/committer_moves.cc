@@ -65,14 +65,12 @@ absl::Status Committer::CommitMoveAndTell(const CallContext& call, const InodePt
   return TellMoveError(directory);
 }
 
-void Committer::KeepBorrowedWithin(const CallContext& call, const InodePtr& directory) {
+absl::Status Committer::KeepBorrowedWithin(const CallContext& call, const InodePtr& directory) {
   for (const InodePtr& child : parts_.names->Children(directory)) {
-    if (child->type == FileType::kDirectory) {
-      KeepBorrowedWithin(call, child);
-    } else {
-      KeepBorrowed(call, child);
-    }
+    S3FILES_RETURN_IF_ERROR(child->type == FileType::kDirectory ? KeepBorrowedWithin(call, child)
+                                                                : KeepBorrowed(call, child));
   }
+  return absl::OkStatus();
 }
 
 absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& directory,
@@ -86,8 +84,8 @@ absl::Status Committer::CarryMove(const CallContext& call, const InodePtr& direc
   // The store does nothing of it before the journal has it, unless that cannot be written.
   if (parts_.journal != nullptr) parts_.journal->WaitForAll(call).IgnoreError();
   // Not earlier: copies that are asked for while the store is moving the source rest on its old key.
-  absl::Status status = parts_.mover->Carry(call, directory, events, [&] {
-    KeepBorrowedWithin(call, directory);
+  absl::Status status = parts_.mover->Carry(call, directory, events, [&]() -> absl::Status {
+    S3FILES_RETURN_IF_ERROR(KeepBorrowedWithin(call, directory));
     return RecordWithin(call, directory);
   });
   const bool finished = parts_.names->MoveOf(directory).directory == nullptr;

@@ -190,25 +190,46 @@ TEST_F(CopyRangeTest, ASourceThatOthersRemoveIsTheSame) {
 }
 
 // What this file system itself does to the source, the copy survives.
-class CopySurvives : public CopyRangeTest, public testing::WithParamInterface<const char*> {};
+class CopySurvives : public CopyRangeTest, public testing::WithParamInterface<const char*> {
+ protected:
+  absl::Status DoIt() {
+    const std::string what = GetParam();
+    if (what == "write") return host_.Sync(*writer_);
+    if (what == "unlink") return host_.Unlink("from");
+    if (what == "rename") return host_.Rename("from", "elsewhere");
+    if (what == "chmod") return host_.Chmod("from", 0600);
+    return host_.Rename("mover", "from");
+  }
+  std::unique_ptr<Handle> StageACopy() {
+    bucket_.Put("from", bytes_);
+    bucket_.Put("mover", "other");
+    if (GetParam() == std::string("write")) writer_ = host_.Open("from", kOpenWrite);
+    auto out = CopyAll();
+    EXPECT_TRUE(host_.Write(*out, 5, "mine").ok());
+    if (writer_ != nullptr) {
+      EXPECT_TRUE(host_.Write(*writer_, 0, "changed").ok());
+    }
+    return out;
+  }
+  std::unique_ptr<Handle> writer_;
+};
+
+// Its bytes are to be fetched before the source changes: where they cannot be, that waits.
+TEST_P(CopySurvives, AFailureToFetchItsBytes) {
+  auto out = StageACopy();
+  host_.store().Fail(Op::kGet, Error(EIO, "no"), FaultyStore::kBefore, 1, 1000);
+  EXPECT_EQ(ErrnoOf(DoIt()), EIO);
+  EXPECT_TRUE(bucket_.Get("from") == bytes_) << "it stays";
+  EXPECT_TRUE(out->content->borrowed());
+  host_.store().ClearFaults();
+  EXPECT_EQ(DoIt(), absl::OkStatus());
+  ASSERT_TRUE(host_.Close(std::move(out)).ok());
+  EXPECT_TRUE(bucket_.Get("to")->substr(9) == bytes_.substr(9));
+}
 
 TEST_P(CopySurvives, WhatIsDoneToTheSourceHere) {
-  const std::string what = GetParam();
-  bucket_.Put("from", bytes_);
-  bucket_.Put("mover", "other");
-  auto out = CopyAll();
-  ASSERT_TRUE(host_.Write(*out, 5, "mine").ok());
-  if (what == "write") {
-    const auto writer = host_.Open("from", kOpenWrite);
-    ASSERT_TRUE(host_.Write(*writer, 0, "changed").ok());
-    ASSERT_TRUE(host_.Sync(*writer).ok());
-  } else if (what == "unlink") {
-    ASSERT_TRUE(host_.Unlink("from").ok());
-  } else if (what == "rename") {
-    ASSERT_TRUE(host_.Rename("from", "elsewhere").ok());
-  } else {
-    ASSERT_TRUE(host_.Rename("mover", "from").ok());
-  }
+  auto out = StageACopy();
+  ASSERT_TRUE(DoIt().ok());
   EXPECT_FALSE(out->content->borrowed());
   std::string expected = bytes_;
   expected.replace(5, 4, "mine");
@@ -217,7 +238,7 @@ TEST_P(CopySurvives, WhatIsDoneToTheSourceHere) {
   EXPECT_EQ(bucket_.Get("to"), expected);
 }
 INSTANTIATE_TEST_SUITE_P(All, CopySurvives,
-                         testing::Values("write", "unlink", "rename", "replace"));
+                         testing::Values("write", "unlink", "rename", "replace", "chmod"));
 
 TEST_F(CopyRangeTest, ACopyMayTakeTheSourcesName) {
   bucket_.Put("from", bytes_);

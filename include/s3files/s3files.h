@@ -245,14 +245,16 @@ typedef struct s3f_fs_config {
  *   addressing          [auto]  path or virtual; auto: virtual on AWS, path with an endpoint
  *   provider            [auto]  which conditions the store honours: aws, ceph-rgw, swift, generic;
  *                               auto: aws without an endpoint, else generic
- *   ca_file             [the system's] certificates to trust, PEM
+ *   ca_file             [the system's] certificates to trust, PEM; no others are then
+ *   verify_tls          [on]    off: any certificate is accepted, whoever is in between: for tests
  *   connections         [64]    most connections, 1..1,024
  *
  * With a state_dir that has staged changes they are staged again: -EBUSY: another file system has the
  * directory, -EIO: it is damaged (see s3f_rescue_open); the message names who, or what.
  * -EINVAL: malformed URL, unknown option (the message names the nearest), value out of range.
  * -ENOENT: no such bucket or directory. -EACCES: credentials refused. -ECONNREFUSED, -EHOSTUNREACH,
- * -ETIMEDOUT: the endpoint does not answer. Takes at most `timeout`, and 10 s where the endpoint is dead.
+ * -ECONNRESET, -ETIMEDOUT: the endpoint does not answer; -EPROTO: not in TLS 1.2 or later, or with a
+ * certificate that is not trusted. Takes at most `timeout`, and 10 s where the endpoint is dead.
  * `config` may be NULL. */
 S3F_API int s3f_fs_open(s3f_fs** out, const char* url, const s3f_fs_config* config,
                         const s3f_call* call);

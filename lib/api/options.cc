@@ -255,6 +255,7 @@ const std::vector<Rule>& Rules() {
            return absl::OkStatus();
          }),
       s3("ca_file", Into([](O o) -> std::string& { return o.s3.ca_file; })),
+      s3("verify_tls", [](N n, Text v, O o) { return ParseSwitch(n, v, &o.s3.verify_tls); }),
       s3("connections",
          [](N n, Text v, O o) { return ParseInt(n, v, 1, 1024, &o.s3.max_connections); }),
   };
@@ -356,6 +357,7 @@ absl::StatusOr<Options> ParseOptions(
   options.s3.retry.budget = absl::Nanoseconds(options.timeout_ns);
   // A store that says nothing is not waited for any longer (to the second, as curl counts).
   options.s3.stall_timeout = std::min(options.s3.stall_timeout, options.s3.retry.budget);
+  options.s3.connect_timeout = std::min(options.s3.connect_timeout, options.s3.retry.budget);
   return options;
 }
 

@@ -52,6 +52,17 @@ long Milliseconds(absl::Duration duration) {
   return std::max<long>(1, static_cast<long>(absl::ToInt64Milliseconds(duration)));
 }
 
+// What to do about a certificate that was refused for the reason that libcurl gave in `words`.
+absl::string_view CertificateRemedy(absl::string_view words) {
+  if (absl::StrContains(words, "subject name")) {
+    return "is that of another host; check the endpoint";
+  }
+  if (absl::StrContains(words, "expired") || absl::StrContains(words, "not yet valid")) {
+    return "is not valid now; renew it, or set this machine's clock";
+  }
+  return "is not trusted; name its authority with ca_file";
+}
+
 int KeepFromChildren(void*, curl_socket_t fd, curlsocktype) {
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   return CURL_SOCKOPT_OK;
@@ -89,7 +100,9 @@ struct CurlTransport::Transfer {
   bool HeadersComplete();
   void SetUp(CURL* handle, const CurlTransportOptions& options);
   void SetMethod();
-  absl::Status Result(CURLcode code);
+  // `answered`: the endpoint has answered before, and so is what its URL says.
+  absl::Status Result(CURLcode code, const CurlTransportOptions& options, bool answered);
+  absl::Status Untrusted(CURLcode code, const CurlTransportOptions& options);
   absl::Status Failed(HttpFailure failure, int error, absl::string_view what);
   void Finish(absl::Status result);
 };
@@ -193,17 +206,43 @@ void CurlTransport::Transfer::SetUp(CURL* handle, const CurlTransportOptions& op
 absl::Status CurlTransport::Transfer::Failed(HttpFailure failure, int error,
                                              absl::string_view what) {
   response.failure = failure;
-  const char* detail = curl_message[0] != '\0' ? curl_message : "";
-  return Error(error, absl::StrCat(what, detail[0] != '\0' ? ": " : "", detail));
+  absl::string_view detail = curl_message;
+  // Of a proxy's URL that it does not understand libcurl repeats all, the password too.
+  if (absl::StrContains(detail, "proxy") && absl::StrContains(detail, "@")) {
+    detail = "what https_proxy or http_proxy names is no proxy";
+  }
+  return Error(error, absl::StrCat(what, detail.empty() ? "" : ": ", detail));
 }
 
-absl::Status CurlTransport::Transfer::Result(CURLcode code) {
+absl::Status CurlTransport::Transfer::Untrusted(CURLcode code,
+                                                const CurlTransportOptions& options) {
+  const absl::string_view host = HostOf(request.url);
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    return Failed(
+        HttpFailure::kRefused, EPROTO,
+        absl::StrCat("the TLS certificate of '", host, "' ", CertificateRemedy(curl_message)));
+  }
+  if (options.ca_file.empty()) {
+    return Failed(HttpFailure::kRefused, EPROTO,
+                  absl::StrCat("no TLS connection to '", host,
+                               "': the system's certificates cannot be read; install them "
+                               "(ca-certificates), or name a file with ca_file"));
+  }
+  return Failed(HttpFailure::kRefused, EINVAL,
+                absl::StrCat("option ca_file=", options.ca_file,
+                             ": a readable file of PEM certificates is needed"));
+}
+
+absl::Status CurlTransport::Transfer::Result(CURLcode code, const CurlTransportOptions& options,
+                                             bool answered) {
   if (!refusal.ok()) {
     response.failure = HttpFailure::kRefused;
     return refusal;
   }
   const HttpFailure lost = response.sends > 0 ? HttpFailure::kBroken : HttpFailure::kNotSent;
   const absl::string_view host = HostOf(request.url);
+  const bool https = absl::StartsWith(request.url, "https:");
+  constexpr absl::string_view kMaybeHttps = "; is it an https:// endpoint?";
   switch (code) {
     case CURLE_OK:
       if (HeadersComplete()) return absl::OkStatus();  // a reply without a body
@@ -213,7 +252,9 @@ absl::Status CurlTransport::Transfer::Result(CURLcode code) {
       return Failed(lost, EHOSTUNREACH,
                     absl::StrCat("host '", host, "' has no address; check the endpoint"));
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return Failed(lost, EHOSTUNREACH, "the proxy has no address; check https_proxy, http_proxy");
+      return Failed(lost, EHOSTUNREACH,
+                    absl::StrCat("the proxy on the way to '", host,
+                                 "' has no address; check https_proxy, http_proxy"));
     case CURLE_COULDNT_CONNECT: {
       long os_error = 0;
       curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
@@ -229,22 +270,24 @@ absl::Status CurlTransport::Transfer::Result(CURLcode code) {
           absl::StrCat("'", host, "' does not answer; check the endpoint and the network"));
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-      return Failed(HttpFailure::kRefused, EPROTO,
-                    absl::StrCat("the TLS certificate of '", host,
-                                 "' is not trusted; name its authority with ca_file"));
+      return Untrusted(code, options);
     case CURLE_SSL_CONNECT_ERROR:
       return Failed(lost, EPROTO,
-                    absl::StrCat("no TLS connection to '", host, "'; is it an http:// endpoint?"));
+                    absl::StrCat("no TLS connection to '", host,
+                                 "'; is it an http:// endpoint, or older than TLS 1.2?"));
+    case CURLE_UNSUPPORTED_PROTOCOL:  // of a reply: the scheme is ours
+    case CURLE_WEIRD_SERVER_REPLY:
+      return Failed(lost, EPROTO,
+                    absl::StrCat("'", host, "' does not answer in HTTP", https ? "" : kMaybeHttps));
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_OUT_OF_MEMORY:
     case CURLE_BAD_FUNCTION_ARGUMENT:
       return Failed(HttpFailure::kRefused, code == CURLE_OUT_OF_MEMORY ? ENOMEM : EINVAL,
                     curl_easy_strerror(code));
     default:
-      return Failed(
-          lost, ECONNRESET,
-          absl::StrCat("connection to '", host, "' broke (", curl_easy_strerror(code), ")"));
+      return Failed(lost, ECONNRESET,
+                    absl::StrCat("connection to '", host, "' broke (", curl_easy_strerror(code),
+                                 ")", https || answered ? "" : kMaybeHttps));
   }
 }
 
@@ -297,6 +340,7 @@ class CurlTransport::IoThread {
   std::deque<Transfer*> waiting_;  // for a connection
   std::vector<Transfer*> active_;
   std::vector<CURL*> idle_;
+  bool answered_ = false;  // a reply has come
 };
 
 CurlTransport::IoThread::~IoThread() {
@@ -415,7 +459,8 @@ void CurlTransport::IoThread::ReapFinished() {
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
     auto* transfer = reinterpret_cast<Transfer*>(data);
     const CURLcode code = message->data.result;
-    Complete(transfer, transfer->Result(code));
+    answered_ = answered_ || transfer->response.status != 0;
+    Complete(transfer, transfer->Result(code, options_, answered_));
   }
 }
 
@@ -452,7 +497,12 @@ CURL* CurlTransport::IoThread::TakeHandle() {
       std::max<long>(1, static_cast<long>(absl::ToInt64Seconds(options_.stall_timeout))));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options_.verify_tls ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options_.verify_tls ? 2L : 0L);
-  if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+  // Whatever the system's configuration of TLS allows.
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!options_.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // Debian's libcurl would trust that, too
+  }
 
   curl_write_callback on_header = [](char* data, size_t size, size_t n, void* transfer) {
     return static_cast<Transfer*>(transfer)->OnHeader(absl::string_view(data, size * n));

@@ -19,7 +19,7 @@ struct CurlTransportOptions {
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration stall_timeout = absl::Seconds(30);  // without a byte in either direction
   bool verify_tls = true;
-  std::string ca_file;  // PEM; empty = the system's
+  std::string ca_file;  // PEM, in place of the system's; empty = those
   std::string user_agent = "s3files";
 };
 

@@ -45,9 +45,6 @@ absl::Status CheckAuthority(absl::string_view url, bool https, std::string& auth
   const auto malformed = [url](absl::string_view why) {
     return Error(EINVAL, absl::StrCat("endpoint '", url, "': ", why));
   };
-  if (authority.find('@') != std::string::npos) {
-    return Error(EINVAL, "endpoint: credentials do not belong in the URL");
-  }
   size_t colon = authority.rfind(':');
   const size_t bracket = authority.rfind(']');
   if (bracket != std::string::npos && colon != std::string::npos && colon < bracket) {
@@ -82,6 +79,10 @@ absl::StatusOr<Endpoint> Endpoint::Create(const EndpointOptions& options) {
                      absl::StartsWith(out.region_, "cn-") ? ".amazonaws.com.cn" : ".amazonaws.com");
   } else {
     absl::string_view rest = options.url;
+    // Before any message that repeats the URL.
+    if (absl::StrContains(rest, "@")) {
+      return Error(EINVAL, "endpoint: credentials do not belong in the URL ('@' of a path is %40)");
+    }
     if (absl::ConsumePrefix(&rest, "http://")) {
       out.https_ = false;
     } else if (!absl::ConsumePrefix(&rest, "https://")) {

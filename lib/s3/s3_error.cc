@@ -49,7 +49,7 @@ const CodeMeaning* Find(absl::string_view code) {
 // A reply of another region's endpoint.
 bool WrongRegion(int http_status, const S3ErrorBody& error, const Endpoint& endpoint,
                  absl::string_view bucket_region) {
-  if (http_status == 301 || http_status == 307) return true;
+  if (http_status >= 301 && http_status <= 308 && http_status != 304) return true;
   if (!bucket_region.empty() && http_status == 400) return bucket_region != endpoint.region();
   return !error.region.empty() && error.region != endpoint.region();
 }
@@ -74,7 +74,10 @@ int ErrnoOfReply(int http_status, absl::string_view code) {
   if (const CodeMeaning* meaning = Find(code)) return meaning->error;
   switch (http_status) {
     case 301:
+    case 302:
+    case 303:
     case 307:
+    case 308:
       return EINVAL;
     case 401:
     case 403:
@@ -101,12 +104,20 @@ std::string DescribeReply(int http_status, const S3ErrorBody& error, const Endpo
   if (!error.message.empty()) {
     absl::StrAppend(&out, ": ", absl::string_view(error.message).substr(0, 200));
   }
+  const absl::string_view region = bucket_region.empty() ? error.region : bucket_region;
   if (WrongRegion(http_status, error, endpoint, bucket_region)) {
-    const absl::string_view region = bucket_region.empty() ? error.region : bucket_region;
+    if (region.empty()) {
+      absl::StrAppend(&out, "; a redirect, which is not followed: check the endpoint, https:// or ",
+                      "http://, and that bucket '", endpoint.bucket(), "' is in region '",
+                      endpoint.region(), "'");
+      return out;
+    }
     absl::StrAppend(&out, "; bucket '", endpoint.bucket(), "' is not in region '",
-                    endpoint.region(), "'");
-    if (!region.empty()) absl::StrAppend(&out, " but in '", region, "': set region=", region);
+                    endpoint.region(), "' but in '", region, "': set region=", region);
     return out;
+  }
+  if (http_status == 400 && error.code.empty() && !head && !endpoint.https()) {
+    out += "; is it an https:// endpoint?";
   }
   if (error.code == "NoSuchBucket") {
     absl::StrAppend(&out, "; there is no bucket '", endpoint.bucket(), "' at ", endpoint.host(),

@@ -34,7 +34,7 @@ struct S3StoreOptions {
   Credentials credentials;
   bool anonymous = false;
 
-  std::string ca_file;  // PEM; empty = the system's
+  std::string ca_file;  // PEM, in place of the system's; empty = those
   bool verify_tls = true;
   int io_threads = 2;
   int max_connections = 64;

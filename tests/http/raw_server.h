@@ -25,6 +25,7 @@ class RawServer {
   class Connection {
    public:
     explicit Connection(int fd) : fd_(fd) {}
+    int fd() const { return fd_; }
     // Up to and with the blank line, and `body` bytes after it; empty once the client is gone.
     std::string ReadRequest(size_t body = 0) {
       size_t end;
@@ -73,17 +74,21 @@ class RawServer {
     shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     close(listener_);
-    {
-      absl::MutexLock lock(&mu_);
-      for (const int fd : open_) shutdown(fd, SHUT_RDWR);
-    }
+    CutAll();
     for (std::thread& thread : threads_) thread.join();
   }
 
   std::string url(absl::string_view path = "/") const {
     return absl::StrCat("http://127.0.0.1:", port_, path);
   }
+  int port() const { return port_; }
   int connections() const { return connections_; }
+
+  // Ends the connections that are open.
+  void CutAll() {
+    absl::MutexLock lock(&mu_);
+    for (const int fd : open_) shutdown(fd, SHUT_RDWR);
+  }
 
  private:
   void Accept() {

@@ -67,6 +67,27 @@ std::vector<server::LogEntry> OnS3::Requests(const std::string& operation) const
   return requests;
 }
 
+void OnS3::ExpectRefused(const std::string& url, const options& how, int code,
+                         const std::vector<std::string>& words, std::chrono::seconds within) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    file_system(url, how);
+    ADD_FAILURE() << url << " opened";
+  } catch (const error& failure) {
+    EXPECT_EQ(failure.code().value(), code) << failure.what();
+    const std::string message = failure.message();
+    for (const std::string& word : words) {
+      EXPECT_NE(message.find(word), std::string::npos) << "no '" << word << "' in: " << message;
+    }
+    for (const std::string name : {"secret_key", "session_token"}) {
+      const auto secret = how.find(name);
+      if (secret == how.end()) continue;
+      EXPECT_EQ(message.find(secret->second), std::string::npos) << name << " in: " << message;
+    }
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, within);
+}
+
 size_t OnS3::CountObjects() const { return CountElements(*server_, "list-type=2", "Contents"); }
 
 size_t OnS3::CountPendingUploads() const { return CountElements(*server_, "uploads", "Upload"); }

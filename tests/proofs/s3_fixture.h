@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,11 @@ class OnS3 : public testing::Test {
   file_system Open(options more = {}) const { return {kUrl, OptionsFor(*server_, more)}; }
   // The requests of a kind so far, in the order of their ends.
   std::vector<server::LogEntry> Requests(const std::string& operation) const;
+
+  // Opening gives `code` soon, with a message that has all of `words` and no secret.
+  static void ExpectRefused(const std::string& url, const options& how, int code,
+                            const std::vector<std::string>& words,
+                            std::chrono::seconds within = std::chrono::seconds(10));
 
   // What the bucket holds, not seen through the library.
   size_t CountObjects() const;

@@ -124,10 +124,15 @@ absl::Status Overlay::Read(uint64_t offset, absl::Span<char> out) const {
 absl::Status Overlay::MakeRoom(const ByteRange& range) {
   std::vector<uint64_t> added;
   absl::Status status = ForEachBlock(range, [&](uint64_t index, const ByteRange& piece) {
-    if (blocks_.contains(index)) return absl::OkStatus();
+    // What shows of the layer below joins it in the cache when it is committed.
+    const uint64_t needed = std::min(kBlockSize, std::max(size_, range.end) - index * kBlockSize);
+    if (const BlockRef* there = Find(index)) {
+      if (there->size() >= piece.end - index * kBlockSize) return absl::OkStatus();
+      return Enlarge(index, piece, needed);
+    }
     // A block with bytes in the file stays there: its bytes are never in two places.
     if (!staged_.Intersects(BlockRange(index))) {
-      if (BlockRef block = cache_->Acquire(BlockUse::kStaged)) {
+      if (BlockRef block = cache_->Acquire(BlockUse::kStaged, needed)) {
         blocks_.emplace(index, std::move(block));
         added.push_back(index);
         return absl::OkStatus();
@@ -142,6 +147,29 @@ absl::Status Overlay::MakeRoom(const ByteRange& range) {
     for (uint64_t index : added) blocks_.erase(index);
   }
   return status;
+}
+
+// The block is too small for `piece`: a larger one, or the file, takes its bytes.
+absl::Status Overlay::Enlarge(uint64_t index, const ByteRange& piece, uint64_t size) {
+  const BlockRef old = Block(index);
+  if (BlockRef larger = cache_->Acquire(BlockUse::kStaged, size)) {
+    std::memcpy(larger.data(), old.data(), old.size());
+    blocks_[index] = std::move(larger);
+    return absl::OkStatus();
+  }
+  if (file_ == nullptr) {
+    S3FILES_ASSIGN_OR_RETURN(file_, OverlayFile::Create(spill_));
+  }
+  const std::vector<ByteRange> ranges = staged_.Within(BlockRange(index));
+  for (const ByteRange& range : ranges) S3FILES_RETURN_IF_ERROR(file_->Reserve(range));
+  S3FILES_RETURN_IF_ERROR(file_->Reserve(piece));
+  for (const ByteRange& range : ranges) {
+    S3FILES_RETURN_IF_ERROR(
+        file_->Write(range.begin, {old.data() + range.begin % kBlockSize, range.size()}));
+  }
+  unsaved_.Remove(BlockRange(index));
+  blocks_.erase(index);
+  return absl::OkStatus();
 }
 
 absl::Status Overlay::StoreBytes(uint64_t offset, absl::Span<const char> bytes) {

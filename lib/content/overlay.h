@@ -96,6 +96,7 @@ class Overlay {
 
  private:
   absl::Status MakeRoom(const ByteRange& range);
+  absl::Status Enlarge(uint64_t index, const ByteRange& piece, uint64_t size);
   absl::Status StoreBytes(uint64_t offset, absl::Span<const char> bytes);
   void NoteChange(const ByteRange& range);
   const BlockRef* Find(uint64_t index) const;  // null: not in memory

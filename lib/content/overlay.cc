@@ -216,6 +216,7 @@ absl::Status Overlay::Absorb(const Overlay& newer) {
 }
 
 absl::StatusOr<std::shared_ptr<OverlayFile>> Overlay::Save() {
+  if (file_ == nullptr && staged_.total() <= SavedOverlay::kMostPacked) return file_;
   for (const ByteRange& range : unsaved_.ranges()) {
     if (file_ == nullptr) {
       S3FILES_ASSIGN_OR_RETURN(file_, OverlayFile::Create(spill_));
@@ -231,17 +232,32 @@ absl::StatusOr<std::shared_ptr<OverlayFile>> Overlay::Save() {
 }
 
 SavedOverlay Overlay::saved() const {
-  return {size_, below_, staged_.ranges(), file_ == nullptr ? "" : file_->name()};
+  SavedOverlay saved{size_, below_, staged_.ranges(), file_ == nullptr ? "" : file_->name(), ""};
+  if (file_ != nullptr) return saved;
+  saved.packed.resize(staged_.total());
+  absl::Span<char> rest = absl::MakeSpan(saved.packed);
+  for (const ByteRange& range : saved.staged) {
+    Read(range.begin, rest.first(range.size())).IgnoreError();  // memory: it cannot fail
+    rest.remove_prefix(range.size());
+  }
+  return saved;
 }
 
 absl::StatusOr<std::shared_ptr<Overlay>> Overlay::Restore(const SavedOverlay& saved,
                                                           BlockCache* cache, SpillArea* spill) {
   auto overlay = std::make_shared<Overlay>(saved.size, cache, spill);
   overlay->below_ = saved.below;
-  for (const ByteRange& range : saved.staged) overlay->staged_.Add(range);
   if (!saved.file.empty()) {
+    for (const ByteRange& range : saved.staged) overlay->staged_.Add(range);
     S3FILES_ASSIGN_OR_RETURN(overlay->file_,
                              OverlayFile::Open(spill, saved.file, overlay->staged_));
+  }
+  absl::Span<const char> rest = saved.packed;
+  for (const ByteRange& range : saved.staged) {
+    if (!saved.file.empty()) break;
+    if (rest.size() < range.size()) return Error(EIO, "staged bytes are gone: a row was cut short");
+    S3FILES_RETURN_IF_ERROR(overlay->Write(range.begin, rest.first(range.size())));
+    rest.remove_prefix(range.size());
   }
   return overlay;
 }

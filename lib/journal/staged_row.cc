@@ -65,6 +65,8 @@ void AppendOverlay(const SavedOverlay& overlay, std::string* out) {
     AppendVarint(range.size(), out);
     at = range.end;
   }
+  // Without a file format 2 had no ranges.
+  if (overlay.file.empty() && at > 0) AppendText(overlay.packed, out);
 }
 
 SavedOverlay TakeOverlay(absl::string_view* bytes) {
@@ -78,6 +80,7 @@ SavedOverlay TakeOverlay(absl::string_view* bytes) {
     at = begin + TakeVarint(bytes);
     overlay.staged.push_back({begin, at});
   }
+  if (overlay.file.empty() && at > 0) overlay.packed = TakeString(bytes);
   return overlay;
 }
 

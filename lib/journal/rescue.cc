@@ -177,7 +177,9 @@ void Rescue::LayOut(const StagedRow& row) {
 void Rescue::LayPacked(const SavedOverlay& overlay) {
   uint64_t taken = 0;
   for (const ByteRange& range : overlay.staged) {
-    if (overlay.packed.size() - taken < range.size()) return;  // damaged: it stays lost
+    if (overlay.packed.size() - taken < range.size()) {
+      return Add(&entry_.message, "its row was cut short");
+    }
     Lay(range, Where::kHere, {kNoFile, &overlay.packed, range.begin - taken});
     taken += range.size();
   }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -104,13 +105,13 @@ BENCHMARK(StageFloor)->Name("stage_10k_4k/floor")->Iterations(1)->UseRealTime();
 void StageOnDisk(benchmark::State& state, bool each) {
   const std::string content(kFileSize, 'x');
   for (auto _ : state) {
-    const StateDir dir;
+    auto dir = std::make_unique<StateDir>();
     std::atomic<size_t> next{0};
     std::vector<std::thread> threads;
     for (size_t t = 0; t < kParallelFiles; ++t) {
       threads.emplace_back([&] {
         for (size_t i = next++; i < kFiles; i = next++) {
-          const int fd = open(absl::StrCat(dir.path(), "/", i).c_str(), O_CREAT | O_WRONLY, 0600);
+          const int fd = open(absl::StrCat(dir->path(), "/", i).c_str(), O_CREAT | O_WRONLY, 0600);
           Check(pwrite(fd, content.data(), content.size(), 0), "pwrite");
           if (each) Check(fsync(fd), "fsync");
           Check(close(fd), "close");
@@ -118,10 +119,12 @@ void StageOnDisk(benchmark::State& state, bool each) {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    const int fd = open(dir.path().c_str(), O_RDONLY | O_DIRECTORY);
+    const int fd = open(dir->path().c_str(), O_RDONLY | O_DIRECTORY);
     Check(syncfs(fd), "syncfs");
     Check(close(fd), "close");
-    state.PauseTiming();  // the files are removed
+    state.PauseTiming();
+    dir.reset();
+    state.ResumeTiming();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kFiles));
 }

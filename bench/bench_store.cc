@@ -39,12 +39,13 @@ FileSystem::FileSystem(const std::string& url, const Options& options) {
   Check(s3f_fs_open(&fs_, url.c_str(), &config, nullptr), url.c_str());
 }
 
-FileSystem FileSystem::OnServer() {
-  return FileSystem("s3://bench", {{"endpoint", Endpoint()},
-                                   {"provider", "aws"},
-                                   {"part_size", absl::StrCat(kPartSize)},
-                                   {"read_ahead", absl::StrCat(kPartSize * kParallelParts)},
-                                   {"parallel", absl::StrCat(kParallelFiles)}});
+FileSystem FileSystem::OnServer(const std::string& prefix) {
+  return FileSystem("s3://bench" + prefix,
+                    {{"endpoint", Endpoint()},
+                     {"provider", "aws"},
+                     {"part_size", absl::StrCat(kPartSize)},
+                     {"read_ahead", absl::StrCat(kPartSize * kParallelParts)},
+                     {"parallel", absl::StrCat(kParallelFiles)}});
 }
 
 void FileSystem::Close() {

@@ -30,7 +30,7 @@ class FileSystem {
 
   FileSystem(const std::string& url, const Options& options);
   // On the server's bucket, its options and the ones shared with the floor.
-  static FileSystem OnServer();
+  static FileSystem OnServer(const std::string& prefix = "");  // "", or "/PREFIX"
   FileSystem(const FileSystem&) = delete;
   ~FileSystem() { Close(); }
   void Close();  // once

@@ -22,9 +22,9 @@ std::atomic<int> next_run{0};
 
 void CreateOurs(benchmark::State& state) {
   const std::string content(kFileSize, 'x');
-  const FileSystem fs = FileSystem::OnServer();
   for (auto _ : state) {
     const int run = next_run++;
+    const FileSystem fs = FileSystem::OnServer(absl::StrCat("/created-", run));
     std::atomic<size_t> next{0};
     std::vector<std::thread> threads;
     for (size_t t = 0; t < kParallelFiles; ++t) {

@@ -48,10 +48,10 @@ void BlockCache::Move(uint64_t from, uint64_t to, uint64_t index) {
   Insert(to, index, std::move(block));
 }
 
-BlockRef BlockCache::Acquire(BlockUse use) {
+BlockRef BlockCache::Acquire(BlockUse use, uint64_t size) {
   while (true) {
-    if (BlockRef block = pool_->TryAcquire(use)) return block;
-    if (!pool_->HasShare(use) || !EvictOne()) return BlockRef();
+    if (BlockRef block = pool_->TryAcquire(use, size)) return block;
+    if (!pool_->HasShare(use, size) || !EvictOne()) return BlockRef();
   }
 }
 

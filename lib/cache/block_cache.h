@@ -29,9 +29,9 @@ class BlockCache {
   // Block `index` of `from` becomes that of `to` (the bytes are the same under a new version).
   void Move(uint64_t from, uint64_t to, uint64_t index);
 
-  // A block for `use`, dropping cached ones that nobody reads where the pool is full; empty where
+  // A block of at least `size` for `use`, dropping cached ones that nobody reads where the pool is full; empty where
   // that does not help. Never waits.
-  BlockRef Acquire(BlockUse use);
+  BlockRef Acquire(BlockUse use, uint64_t size = kBlockSize);
 
   BlockPool* pool() const { return pool_; }
 

@@ -11,9 +11,19 @@ namespace s3files {
 struct BlockRef::Block {
   BlockPool* pool = nullptr;
   char* data = nullptr;
+  Split* split = nullptr;  // of a part: what it is of
+  uint64_t size = kBlockSize;
   std::atomic<uint32_t> references{0};
   BlockUse use = BlockUse::kCached;  // guarded by the pool's lock
   absl::Mutex mu;
+};
+
+// Guarded by the pool's lock. It is a block again when all its parts are free.
+struct BlockRef::Split {
+  Block* whole;
+  size_t size_class;
+  std::vector<Block> parts;
+  std::vector<Block*> free;
 };
 
 namespace {
@@ -41,6 +51,8 @@ BlockRef::~BlockRef() {
 
 char* BlockRef::data() const { return block_->data; }
 
+uint64_t BlockRef::size() const { return block_->size; }
+
 absl::Mutex& BlockRef::mu() const { return block_->mu; }
 
 void BlockRef::SetUse(BlockUse use) const { block_->pool->ChangeUse(block_, use); }
@@ -54,55 +66,101 @@ BlockPool::BlockPool(uint64_t bytes)
 
 BlockPool::~BlockPool() { munmap(memory_, count_ * kBlockSize); }
 
-bool BlockPool::HasShareLocked(BlockUse use) const {
-  return use != BlockUse::kStaged || used_[static_cast<size_t>(use)] < count_ / 2;
+bool BlockPool::HasShareLocked(BlockUse use, uint64_t size) const {
+  return use != BlockUse::kStaged ||
+         used_[static_cast<size_t>(use)] + size <= count_ / 2 * kBlockSize;
 }
 
-bool BlockPool::HasShare(BlockUse use) const {
+bool BlockPool::HasShare(BlockUse use, uint64_t size) const {
   absl::MutexLock lock(&mu_);
-  return HasShareLocked(use);
+  return HasShareLocked(use, size);
 }
 
 BlockPool::Usage BlockPool::usage() const {
   absl::MutexLock lock(&mu_);
-  Usage bytes = used_;
-  for (uint64_t& use : bytes) use *= kBlockSize;
-  return bytes;
+  return used_;
 }
 
-BlockRef BlockPool::TryAcquire(BlockUse use) {
+BlockRef BlockPool::TryAcquire(BlockUse use, uint64_t size) {
+  const size_t size_class = static_cast<size_t>(
+      std::lower_bound(kPartSizes.begin(), kPartSizes.end(), size) - kPartSizes.begin());
   BlockRef::Block* block = nullptr;
   {
     absl::MutexLock lock(&mu_);
-    if (!HasShareLocked(use)) return BlockRef();
-    if (!free_.empty()) {
-      block = free_.back();
-      free_.pop_back();
-    } else if (untouched_ < count_) {
-      block = &blocks_[untouched_];
-      block->pool = this;
-      block->data = memory_ + untouched_ * kBlockSize;
-      ++untouched_;
-    } else {
-      return BlockRef();
-    }
-    ++Blocks(use);
+    const bool whole = size_class == kPartSizes.size();
+    if (!HasShareLocked(use, whole ? kBlockSize : kPartSizes[size_class])) return BlockRef();
+    block = whole ? TakeWhole() : TakePart(size_class);
+    if (block == nullptr) return BlockRef();
+    Bytes(use) += block->size;
     block->use = use;
   }
   block->references.store(1, std::memory_order_relaxed);
   return BlockRef(block);
 }
 
+BlockRef::Block* BlockPool::TakeWhole() {
+  if (!free_.empty()) {
+    BlockRef::Block* const block = free_.back();
+    free_.pop_back();
+    return block;
+  }
+  if (untouched_ == count_) return nullptr;
+  BlockRef::Block* const block = &blocks_[untouched_];
+  block->pool = this;
+  block->data = memory_ + untouched_ * kBlockSize;
+  ++untouched_;
+  return block;
+}
+
+BlockRef::Block* BlockPool::TakePart(size_t size_class) {
+  std::set<BlockRef::Split*>& splits = splits_[size_class];
+  if (splits.empty()) {
+    BlockRef::Block* const whole = TakeWhole();
+    if (whole == nullptr) return nullptr;
+    const uint64_t size = kPartSizes[size_class];
+    auto* split =
+        new BlockRef::Split{whole, size_class, std::vector<BlockRef::Block>(kBlockSize / size), {}};
+    for (size_t i = split->parts.size(); i-- > 0;) {
+      BlockRef::Block& part = split->parts[i];
+      part.pool = this;
+      part.data = whole->data + i * size;
+      part.split = split;
+      part.size = size;
+      split->free.push_back(&part);
+    }
+    splits.insert(split);
+  }
+  BlockRef::Split* const split = *splits.begin();
+  BlockRef::Block* const part = split->free.back();
+  split->free.pop_back();
+  if (split->free.empty()) splits.erase(splits.begin());
+  return part;
+}
+
+void BlockPool::GiveBackPart(BlockRef::Block* part) {
+  BlockRef::Split* const split = part->split;
+  split->free.push_back(part);
+  if (split->free.size() == 1) splits_[split->size_class].insert(split);
+  if (split->free.size() < split->parts.size()) return;
+  splits_[split->size_class].erase(split);
+  free_.push_back(split->whole);
+  delete split;
+}
+
 void BlockPool::Release(BlockRef::Block* block) {
   absl::MutexLock lock(&mu_);
-  --Blocks(block->use);
-  free_.push_back(block);
+  Bytes(block->use) -= block->size;
+  if (block->split != nullptr) {
+    GiveBackPart(block);
+  } else {
+    free_.push_back(block);
+  }
 }
 
 void BlockPool::ChangeUse(BlockRef::Block* block, BlockUse use) {
   absl::MutexLock lock(&mu_);
-  --Blocks(block->use);
-  ++Blocks(use);
+  Bytes(block->use) -= block->size;
+  Bytes(use) += block->size;
   block->use = use;
 }
 

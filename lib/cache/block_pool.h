@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -16,13 +17,15 @@
 namespace s3files {
 
 inline constexpr uint64_t kBlockSize = 128 << 10;
+// What small files are staged in: whole blocks of them would fill the pool with nothing.
+inline constexpr std::array<uint64_t, 2> kPartSizes = {4 << 10, 16 << 10};
 
 enum class BlockUse : uint8_t { kCached, kInFlight, kStaged };
 inline constexpr size_t kBlockUses = 3;
 
 class BlockPool;
 
-// Shared ownership of one block; the last reference gives it back to the pool, which must outlive
+// Shared ownership of one block, or of a part of one; the last reference gives it back to the pool, which must outlive
 // it. Copying is thread-safe, as of a shared_ptr. Who may write the bytes is the holders' business.
 class BlockRef {
  public:
@@ -36,7 +39,8 @@ class BlockRef {
   ~BlockRef();
 
   explicit operator bool() const { return block_ != nullptr; }
-  char* data() const;  // kBlockSize bytes
+  char* data() const;  // size() bytes
+  uint64_t size() const;
   // Leaf, for a block that is written while others read it: held shared by these, exclusively by the
   // writer, for the time of a copy.
   absl::Mutex& mu() const;
@@ -48,6 +52,7 @@ class BlockRef {
  private:
   friend class BlockPool;
   struct Block;
+  struct Split;
   explicit BlockRef(Block* block) : block_(block) {}
   Block* block_ = nullptr;
 };
@@ -60,12 +65,12 @@ class BlockPool {
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
-  // A block with undefined bytes; empty where none is free or `use` has had its share: staged
-  // blocks take at most half, so that reads and transfers can always go on.
-  BlockRef TryAcquire(BlockUse use);
+  // A block of at least `size` undefined bytes; empty where none is free or `use` has had its share:
+  // staged ones take at most half, so that reads and transfers can always go on.
+  BlockRef TryAcquire(BlockUse use, uint64_t size = kBlockSize);
 
-  // Whether `use` may take one more block, were one free.
-  bool HasShare(BlockUse use) const;
+  // Whether `use` may take one more block of `size`, were one free.
+  bool HasShare(BlockUse use, uint64_t size = kBlockSize) const;
   uint64_t limit() const { return count_ * kBlockSize; }
   // Bytes by use, all of one moment: their sum is at most the limit.
   using Usage = std::array<uint64_t, kBlockUses>;
@@ -76,19 +81,24 @@ class BlockPool {
   friend class BlockRef;
   void Release(BlockRef::Block* block);
   void ChangeUse(BlockRef::Block* block, BlockUse use);
-  uint64_t& Blocks(BlockUse use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  uint64_t& Bytes(BlockUse use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return used_[static_cast<size_t>(use)];
   }
-  bool HasShareLocked(BlockUse use) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool HasShareLocked(BlockUse use, uint64_t size) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  BlockRef::Block* TakeWhole() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  BlockRef::Block* TakePart(size_t size_class) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveBackPart(BlockRef::Block* part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint64_t count_;
   char* const memory_;  // reserved at once, touched block by block
   std::unique_ptr<BlockRef::Block[]> blocks_;
 
   mutable absl::Mutex mu_;                                        // leaf
-  std::array<uint64_t, kBlockUses> used_ ABSL_GUARDED_BY(mu_){};  // blocks
+  std::array<uint64_t, kBlockUses> used_ ABSL_GUARDED_BY(mu_){};  // bytes
   std::vector<BlockRef::Block*> free_ ABSL_GUARDED_BY(mu_);
   uint64_t untouched_ ABSL_GUARDED_BY(mu_) = 0;  // blocks_[untouched_..] were never used
+  // Blocks that are split into parts of each size and have a free one.
+  std::array<std::set<BlockRef::Split*>, kPartSizes.size()> splits_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace s3files

@@ -66,6 +66,13 @@ bool Complete(BlockCache& cache, const Overlay& frozen, const Base* from, uint64
   return true;
 }
 
+// A whole block with the bytes of a part, where there is one to be had.
+BlockRef Enlarge(BlockCache& cache, const BlockRef& part) {
+  BlockRef whole = cache.Acquire(BlockUse::kCached);
+  if (whole) std::memcpy(whole.data(), part.data(), part.size());
+  return whole;
+}
+
 // Makes what is in memory of `frozen` on `from` the cached bytes of `to`, which holds the same.
 // `keep`: others still read `from`.
 void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, const Base& to,
@@ -75,6 +82,7 @@ void CacheCommitted(BlockCache& cache, const Overlay* frozen, const Base* from, 
     const ByteRange range{begin, std::min(begin + kBlockSize, to.size)};
     if (frozen != nullptr && frozen->staged().Intersects(range)) {
       BlockRef block = frozen->Block(index);
+      if (block && block.size() < range.size()) block = Enlarge(cache, block);
       if (block && Complete(cache, *frozen, from, index, range, block)) {
         cache.Insert(to.id, index, std::move(block));
       }

@@ -124,10 +124,15 @@ absl::Status Overlay::Read(uint64_t offset, absl::Span<char> out) const {
 absl::Status Overlay::MakeRoom(const ByteRange& range) {
   std::vector<uint64_t> added;
   absl::Status status = ForEachBlock(range, [&](uint64_t index, const ByteRange& piece) {
-    if (blocks_.contains(index)) return absl::OkStatus();
+    // What shows of the layer below joins it in the cache when it is committed.
+    const uint64_t needed = std::min(kBlockSize, std::max(size_, range.end) - index * kBlockSize);
+    if (const BlockRef* there = Find(index)) {
+      if (there->size() >= piece.end - index * kBlockSize) return absl::OkStatus();
+      return Enlarge(index, piece, needed);
+    }
     // A block with bytes in the file stays there: its bytes are never in two places.
     if (!staged_.Intersects(BlockRange(index))) {
-      if (BlockRef block = cache_->Acquire(BlockUse::kStaged)) {
+      if (BlockRef block = cache_->Acquire(BlockUse::kStaged, needed)) {
         blocks_.emplace(index, std::move(block));
         added.push_back(index);
         return absl::OkStatus();
@@ -142,6 +147,29 @@ absl::Status Overlay::MakeRoom(const ByteRange& range) {
     for (uint64_t index : added) blocks_.erase(index);
   }
   return status;
+}
+
+// The block is too small for `piece`: a larger one, or the file, takes its bytes.
+absl::Status Overlay::Enlarge(uint64_t index, const ByteRange& piece, uint64_t size) {
+  const BlockRef old = Block(index);
+  if (BlockRef larger = cache_->Acquire(BlockUse::kStaged, size)) {
+    std::memcpy(larger.data(), old.data(), old.size());
+    blocks_[index] = std::move(larger);
+    return absl::OkStatus();
+  }
+  if (file_ == nullptr) {
+    S3FILES_ASSIGN_OR_RETURN(file_, OverlayFile::Create(spill_));
+  }
+  const std::vector<ByteRange> ranges = staged_.Within(BlockRange(index));
+  for (const ByteRange& range : ranges) S3FILES_RETURN_IF_ERROR(file_->Reserve(range));
+  S3FILES_RETURN_IF_ERROR(file_->Reserve(piece));
+  for (const ByteRange& range : ranges) {
+    S3FILES_RETURN_IF_ERROR(
+        file_->Write(range.begin, {old.data() + range.begin % kBlockSize, range.size()}));
+  }
+  unsaved_.Remove(BlockRange(index));
+  blocks_.erase(index);
+  return absl::OkStatus();
 }
 
 absl::Status Overlay::StoreBytes(uint64_t offset, absl::Span<const char> bytes) {
@@ -188,6 +216,7 @@ absl::Status Overlay::Absorb(const Overlay& newer) {
 }
 
 absl::StatusOr<std::shared_ptr<OverlayFile>> Overlay::Save() {
+  if (file_ == nullptr && staged_.total() <= SavedOverlay::kMostPacked) return file_;
   for (const ByteRange& range : unsaved_.ranges()) {
     if (file_ == nullptr) {
       S3FILES_ASSIGN_OR_RETURN(file_, OverlayFile::Create(spill_));
@@ -203,17 +232,32 @@ absl::StatusOr<std::shared_ptr<OverlayFile>> Overlay::Save() {
 }
 
 SavedOverlay Overlay::saved() const {
-  return {size_, below_, staged_.ranges(), file_ == nullptr ? "" : file_->name()};
+  SavedOverlay saved{size_, below_, staged_.ranges(), file_ == nullptr ? "" : file_->name(), ""};
+  if (file_ != nullptr) return saved;
+  saved.packed.resize(staged_.total());
+  absl::Span<char> rest = absl::MakeSpan(saved.packed);
+  for (const ByteRange& range : saved.staged) {
+    Read(range.begin, rest.first(range.size())).IgnoreError();  // memory: it cannot fail
+    rest.remove_prefix(range.size());
+  }
+  return saved;
 }
 
 absl::StatusOr<std::shared_ptr<Overlay>> Overlay::Restore(const SavedOverlay& saved,
                                                           BlockCache* cache, SpillArea* spill) {
   auto overlay = std::make_shared<Overlay>(saved.size, cache, spill);
   overlay->below_ = saved.below;
-  for (const ByteRange& range : saved.staged) overlay->staged_.Add(range);
   if (!saved.file.empty()) {
+    for (const ByteRange& range : saved.staged) overlay->staged_.Add(range);
     S3FILES_ASSIGN_OR_RETURN(overlay->file_,
                              OverlayFile::Open(spill, saved.file, overlay->staged_));
+  }
+  absl::Span<const char> rest = saved.packed;
+  for (const ByteRange& range : saved.staged) {
+    if (!saved.file.empty()) break;
+    if (rest.size() < range.size()) return Error(EIO, "staged bytes are gone: a row was cut short");
+    S3FILES_RETURN_IF_ERROR(overlay->Write(range.begin, rest.first(range.size())));
+    rest.remove_prefix(range.size());
   }
   return overlay;
 }

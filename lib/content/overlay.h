@@ -33,12 +33,16 @@ class SealedBytes {
   std::shared_ptr<const OverlayFile> file_;
 };
 
-// An overlay as a journal keeps it: its bytes are in the file.
+// An overlay as a journal keeps it: its bytes are in the file or, where they are few and all in memory,
+// here: a file for each costs far more than they do.
 struct SavedOverlay {
+  static constexpr uint64_t kMostPacked = 16 << 10;
+
   uint64_t size = 0;
   uint64_t below = 0;
   std::vector<ByteRange> staged;
-  std::string file;  // its name in the spill area; empty: no bytes are staged
+  std::string file;    // its name in the spill area; empty: there is none
+  std::string packed;  // without a file: the staged bytes, range after range
 };
 
 // A byte at `offset` < size() is the staged one where staged() has it, else the layer below's where
@@ -70,11 +74,11 @@ class Overlay {
   // them are taken; calling again finishes, since taking twice is taking once.
   absl::Status Absorb(const Overlay& newer);
 
-  // Brings all staged bytes to the file; null where nothing is staged. It is for the caller to keep
-  // and to sync. The area has names. ENOSPC, EIO: some of them are not there.
+  // Brings all staged bytes to the file; null where saved() has them. It is for the caller to keep and
+  // to sync. The area has names. ENOSPC, EIO: some of them are not there.
   absl::StatusOr<std::shared_ptr<OverlayFile>> Save();
   SavedOverlay saved() const;  // after Save
-  // What was saved. EIO: its file is not whole.
+  // What was saved. EIO: its bytes are not whole. ENOSPC.
   static absl::StatusOr<std::shared_ptr<Overlay>> Restore(const SavedOverlay& saved,
                                                           BlockCache* cache, SpillArea* spill);
 
@@ -96,6 +100,7 @@ class Overlay {
 
  private:
   absl::Status MakeRoom(const ByteRange& range);
+  absl::Status Enlarge(uint64_t index, const ByteRange& piece, uint64_t size);
   absl::Status StoreBytes(uint64_t offset, absl::Span<const char> bytes);
   void NoteChange(const ByteRange& range);
   const BlockRef* Find(uint64_t index) const;  // null: not in memory

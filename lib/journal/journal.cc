@@ -106,7 +106,7 @@ absl::Status Journal::Load() {
                    absl::StrJoin(recovered_.staged, ", ", [](std::string* out, const auto& entry) {
                      absl::StrAppend(out, "/", entry.second.path);
                      for (const SavedOverlay& overlay : entry.second.overlays) {
-                       absl::StrAppend(out, " (", overlay.file, ")");
+                       if (!overlay.file.empty()) absl::StrAppend(out, " (", overlay.file, ")");
                      }
                    })));
 }
@@ -151,6 +151,7 @@ uint64_t Journal::Add(uint64_t id, Change change) {
   absl::MutexLock lock(&mu_);
   Change& pending = pending_[id];
   NoteSuperseded(pending, change);
+  pending_bytes_ += change.size() - pending.size();
   pending = std::move(change);
   put_.Signal();
   return ++last_ticket_;
@@ -196,13 +197,24 @@ absl::Status Journal::WaitForAll(const CallContext& call) {
   return Wait(call, ticket);
 }
 
+void Journal::AwaitRoom(const CallContext& call) {
+  absl::MutexLock lock(&mu_);
+  WaitUntil(call, mu_, written_, "waiting for the journal", [&] {
+    mu_.AssertHeld();
+    return pending_bytes_ < kMostPending || failed_ > done_;
+  }).IgnoreError();
+}
+
 uint64_t Journal::transactions() const {
   absl::MutexLock lock(&mu_);
   return transactions_;
 }
 
-// Whether somebody waits for what has not been tried yet.
-bool Journal::Due() const { return stopping_ || awaited_ > std::max(done_, failed_); }
+// Whether somebody waits for what has not been tried yet, or it is much.
+bool Journal::Due() const {
+  return stopping_ || awaited_ > std::max(done_, failed_) ||
+         (pending_bytes_ >= kMostPending && failed_ <= done_);
+}
 
 void Journal::Run() {
   while (true) {
@@ -219,6 +231,8 @@ void Journal::Run() {
       while (together_ > 0) put_.Wait(&mu_);
       if (pending_.empty()) return;  // stopping
       batch.swap(pending_);
+      pending_bytes_ = 0;
+      written_.SignalAll();  // there is room
       superseded.swap(superseded_);
       ticket = last_ticket_;
     }
@@ -234,6 +248,7 @@ void Journal::Run() {
       for (auto& [id, change] : batch) {
         auto [it, added] = pending_.try_emplace(id);
         if (added) {
+          pending_bytes_ += change.size();
           it->second = std::move(change);
         } else {
           NoteSuperseded(change, it->second);

@@ -34,6 +34,8 @@ class Journal {
   // Changes that nobody waits for are gathered this long, so that a burst of them is few transactions.
   static constexpr int64_t kGatherNs = 50'000'000;
   static constexpr int64_t kRetryNs = 1'000'000'000;  // after a failure
+  // Rows may hold bytes: when so many wait they are written at once, and AwaitRoom waits.
+  static constexpr size_t kMostPending = 4 << 20;
 
   // Takes over the directory, for changes of what `url` names. EBUSY: see StateDir. EINVAL: it has
   // staged changes of another one. EIO: the journal is damaged; the message names what can be read of
@@ -83,6 +85,8 @@ class Journal {
   // yet; the journal goes on trying. ETIMEDOUT, ECANCELED.
   absl::Status Wait(const CallContext& call, uint64_t ticket);
   absl::Status WaitForAll(const CallContext& call);
+  // Returns when fewer than kMostPending bytes wait, or cannot be written.
+  void AwaitRoom(const CallContext& call);
 
   uint64_t transactions() const;
 
@@ -91,6 +95,7 @@ class Journal {
     std::optional<std::string> row;  // nullopt: removed
     std::vector<std::string> names;  // of the files below
     std::vector<std::shared_ptr<const OverlayFile>> files;
+    size_t size() const { return row ? row->size() : 0; }
   };
   using Batch = absl::btree_map<uint64_t, Change>;
 
@@ -116,6 +121,7 @@ class Journal {
   absl::CondVar put_;       // something was put, or is waited for
   absl::CondVar written_;
   Batch pending_ ABSL_GUARDED_BY(mu_);
+  size_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of its rows
   // Files of changes that others have replaced before they were written.
   std::vector<std::string> superseded_ ABSL_GUARDED_BY(mu_);
   uint64_t last_ticket_ ABSL_GUARDED_BY(mu_) = 0;

@@ -18,8 +18,8 @@
 namespace s3files {
 namespace {
 
-// user_version of the database. 1 had rows of staged files only, as 2 has them.
-constexpr int kFormat = 2;
+// user_version of the database. 1 had rows of staged files only, as 2 has them; 2 had no bytes in rows.
+constexpr int kFormat = 3;
 constexpr size_t kPageSize = 4096;
 constexpr uint64_t kLastId = INT64_MAX - 1;
 constexpr uint64_t kMostTried = 100'000;  // ids, one by one, behind a damaged page

@@ -117,7 +117,7 @@ void Rescue::Load(const Found& found) {
     entry_.row.path = found.bytes;
     const int file = OpenFile(found.bytes, &entry_.size);
     if (file == kNoFile) return;
-    Lay({0, entry_.size}, Where::kHere, file);
+    Lay({0, entry_.size}, Where::kHere, {file});
     entry_.staged_bytes = entry_.size;
     return;
   }
@@ -142,19 +142,19 @@ void Rescue::Load(const Found& found) {
 // Layer over layer, as Overlay and Content read them.
 void Rescue::LayOut(const StagedRow& row) {
   entry_.size = row.base ? row.base->size : 0;
-  Lay({0, entry_.size}, Where::kInStore, kNoFile);
+  Lay({0, entry_.size}, Where::kInStore, Source());
   RangeSet staged;
   for (const SavedOverlay& overlay : row.overlays) {
     const uint64_t below = std::min(overlay.below, entry_.size);
-    Lay({below, std::max(entry_.size, overlay.size)}, Where::kHere, kNoFile);
+    Lay({below, std::max(entry_.size, overlay.size)}, Where::kHere, Source());
     uint64_t file_size = 0;
     const int file = overlay.file.empty() ? kNoFile : OpenFile(overlay.file, &file_size);
     uint64_t end = 0;
     for (const ByteRange& range : overlay.staged) {
       const ByteRange here = Intersect(range, {0, file_size});
-      if (!here.empty()) Lay(here, Where::kHere, file);
+      if (!here.empty()) Lay(here, Where::kHere, {file});
       const ByteRange lost = Intersect(range, {file_size, UINT64_MAX});
-      if (!lost.empty()) Lay(lost, Where::kLost, kNoFile);
+      if (!lost.empty()) Lay(lost, Where::kLost, Source());
       staged.Add(range);
       end = std::max(end, range.end);
     }
@@ -162,6 +162,7 @@ void Rescue::LayOut(const StagedRow& row) {
       Add(&entry_.message, absl::StrCat("staged/", overlay.file, " was cut short: it has ",
                                         file_size, " bytes, not ", end));
     }
+    if (overlay.file.empty()) LayPacked(overlay);
     entry_.size = overlay.size;
     staged.Remove({overlay.size, UINT64_MAX});
     pieces_.erase(pieces_.lower_bound(entry_.size), pieces_.end());
@@ -173,8 +174,19 @@ void Rescue::LayOut(const StagedRow& row) {
   entry_.staged_bytes = staged.total();
 }
 
+void Rescue::LayPacked(const SavedOverlay& overlay) {
+  uint64_t taken = 0;
+  for (const ByteRange& range : overlay.staged) {
+    if (overlay.packed.size() - taken < range.size()) {
+      return Add(&entry_.message, "its row was cut short");
+    }
+    Lay(range, Where::kHere, {kNoFile, &overlay.packed, range.begin - taken});
+    taken += range.size();
+  }
+}
+
 // Over what is there already.
-void Rescue::Lay(const ByteRange& range, Where where, int file) {
+void Rescue::Lay(const ByteRange& range, Where where, const Source& source) {
   if (range.empty()) return;
   auto it = pieces_.upper_bound(range.begin);
   if (it != pieces_.begin()) --it;
@@ -186,10 +198,10 @@ void Rescue::Lay(const ByteRange& range, Where where, int file) {
       continue;
     }
     it = pieces_.erase(it);
-    if (begin < range.begin) pieces_[begin] = {range.begin, piece.where, piece.file};
+    if (begin < range.begin) pieces_[begin] = {range.begin, piece.where, piece.source};
     if (piece.end > range.end) pieces_[range.end] = piece;
   }
-  pieces_[range.begin] = {range.end, where, file};
+  pieces_[range.begin] = {range.end, where, source};
 }
 
 int Rescue::OpenFile(const std::string& name, uint64_t* size) {
@@ -248,12 +260,17 @@ absl::StatusOr<size_t> Rescue::Read(uint64_t offset, absl::Span<char> out) const
                                       "change was made on"));
     }
     const size_t most = static_cast<size_t>(std::min<uint64_t>(out.size() - done, piece.end - at));
-    if (piece.file == kNoFile) {
-      std::memset(out.data() + done, 0, most);
+    if (piece.source.file == kNoFile) {
+      if (piece.source.packed != nullptr) {
+        std::memcpy(out.data() + done, piece.source.packed->data() + (at - piece.source.origin),
+                    most);
+      } else {
+        std::memset(out.data() + done, 0, most);
+      }
       done += most;
       continue;
     }
-    const ssize_t n = pread(piece.file, out.data() + done, most, static_cast<off_t>(at));
+    const ssize_t n = pread(piece.source.file, out.data() + done, most, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0 && done > 0) break;
     if (n <= 0) {

@@ -64,10 +64,16 @@ class Rescue {
 
  private:
   static constexpr int kNoFile = -1;
+  // Of what is here; without either: zeros.
+  struct Source {
+    int file = kNoFile;
+    const std::string* packed = nullptr;  // bytes of the entry's row
+    uint64_t origin = 0;                  // the offset of their first one, were all of them a range
+  };
   struct Piece {
     uint64_t end = 0;
     Where where = Where::kHere;
-    int file = kNoFile;  // of what is here; kNoFile: zeros
+    Source source;
   };
   struct Found {
     Kind kind;
@@ -80,7 +86,8 @@ class Rescue {
   void FindStrangers();
   void Load(const Found& found);
   void LayOut(const StagedRow& row);
-  void Lay(const ByteRange& range, Where where, int file);
+  void LayPacked(const SavedOverlay& overlay);
+  void Lay(const ByteRange& range, Where where, const Source& source);
   int OpenFile(const std::string& name, uint64_t* size);
   void CloseFiles();
 

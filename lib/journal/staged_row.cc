@@ -66,6 +66,8 @@ void AppendOverlay(const SavedOverlay& overlay, std::string* out) {
     AppendVarint(range.size(), out);
     at = range.end;
   }
+  // Without a file format 2 had no ranges.
+  if (overlay.file.empty() && at > 0) AppendText(overlay.packed, out);
 }
 
 SavedOverlay TakeOverlay(absl::string_view* bytes) {
@@ -79,6 +81,7 @@ SavedOverlay TakeOverlay(absl::string_view* bytes) {
     at = begin + TakeVarint(bytes);
     overlay.staged.push_back({begin, at});
   }
+  if (overlay.file.empty() && at > 0) overlay.packed = TakeString(bytes);
   return overlay;
 }
 

@@ -57,6 +57,7 @@ absl::Status Committer::Record(const CallContext& call, const InodePtr& inode, D
           return !inode->busy || inode->Staged();
         }));
   }
+  if (durable == Durable::kSoon) parts_.journal->AwaitRoom(call);
   return RecordNow(call, inode, durable);
 }
 
@@ -292,6 +293,7 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
   auto content = std::make_shared<Content>(std::move(base), parts_.fetcher, parts_.spill);
   S3FILES_RETURN_IF_ERROR(content->Restore(row.overlays));
   if (row.overlays.empty() && !row.base && row.change.empty()) content->StageCreation();
+  row.overlays.clear();  // their bytes are in memory a second time
   if (row.lost) content->Retire();
   {
     absl::MutexLock lock(&inode->mu);

@@ -48,6 +48,32 @@ TEST(BlockPoolTest, M1StagedBlocksTakeHalfAtMost) {
   EXPECT_TRUE(pool.TryAcquire(BlockUse::kStaged)) << "its share has room again";
 }
 
+// [M1]
+TEST(BlockPoolTest, M1SmallOnesArePartsOfABlock) {
+  BlockPool pool(16 * kBlockSize);
+  {
+    std::vector<BlockRef> parts;
+    while (BlockRef part = pool.TryAcquire(BlockUse::kStaged, 100)) {
+      EXPECT_EQ(part.size(), 4096u);
+      std::memset(part.data(), static_cast<int>(parts.size()), part.size());
+      parts.push_back(std::move(part));
+    }
+    EXPECT_EQ(parts.size(), 8 * kBlockSize / 4096);
+    EXPECT_FALSE(pool.HasShare(BlockUse::kStaged, 100));
+    for (size_t i = 0; i < parts.size(); ++i) {
+      ASSERT_EQ(std::string(parts[i].data(), 4096), std::string(4096, static_cast<char>(i)));
+    }
+    parts[0] = BlockRef();
+    EXPECT_FALSE(pool.TryAcquire(BlockUse::kStaged, 4097)) << "that is one of 16 KiB";
+    EXPECT_EQ(pool.TryAcquire(BlockUse::kCached, 4097).size(), 16384u);
+    EXPECT_EQ(pool.TryAcquire(BlockUse::kCached, 16385).size(), kBlockSize);
+    EXPECT_EQ(TakeAll(pool, BlockUse::kCached).size(), 8u);
+    EXPECT_TRUE(pool.TryAcquire(BlockUse::kStaged, 1));
+  }
+  EXPECT_EQ(pool.in_use(BlockUse::kStaged), 0u);
+  EXPECT_EQ(TakeAll(pool, BlockUse::kCached).size(), 16u) << "whole ones again";
+}
+
 TEST(BlockPoolTest, ABlockLivesAsLongAsItsLastReference) {
   BlockPool pool(16 * kBlockSize);
   BlockRef first = pool.TryAcquire(BlockUse::kCached);

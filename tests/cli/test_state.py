@@ -18,7 +18,7 @@ fs.mkdir("d")
 for name, at, data in [("changed", 3, b"XX"), ("new", 0, b"new file"), ("d/na me\\n", 0, b"odd")]:
     file = fs.open(name, "r+b" if name == "changed" else "w+b", buffering=0)
     file.seek(at)
-    file.write(data)
+    file.write(data + b"." * int(sys.argv[4]))
     file.fsync()
     file.close()
 print("staged", flush=True)
@@ -26,11 +26,11 @@ os.kill(os.getpid(), 9)
 """
 
 
-def stage(cli, tmp_path):
+def stage(cli, tmp_path, dots=0):
     with cli.open() as fs, fs.open("changed", "wb") as out:
         out.write(b"0123456789")
     done = subprocess.run([sys.executable, "-c", WRITER, cli.root, str(tmp_path / "state"),
-                           json.dumps(cli.options)], stdout=subprocess.PIPE, timeout=60)
+                           json.dumps(cli.options), str(dots)], stdout=subprocess.PIPE, timeout=60)
     assert done.returncode == -signal.SIGKILL and done.stdout == b"staged\n"
     return tmp_path / "state"
 
@@ -112,7 +112,8 @@ def contents(directory):
 
 
 def test_recover_of_a_damaged_one(local, tmp_path):
-    cli, state = local, stage(local, tmp_path)
+    dots = 20_000  # more than the journal has of a file
+    cli, state = local, stage(local, tmp_path, dots)
     log = bytearray((state / "journal.db-wal").read_bytes())
     at = len(log) // 2
     log[at:at + 64] = bytes(64)
@@ -123,12 +124,13 @@ def test_recover_of_a_damaged_one(local, tmp_path):
     assert "not whole" in cli.error("recover", "--export", str(tmp_path / "out"), str(state))
     # Rows are gone, their bytes are not.
     saved = set(contents(tmp_path / "out").values())
-    assert {b"odd", b"new file"} <= saved
+    assert {b"odd" + b"." * dots, b"new file" + b"." * dots} <= saved
     assert contents(state) == before
     for name in ("journal.db", "journal.db-wal"):
         (state / name).write_bytes(bytes(8192))
     assert "not whole" in cli.error("recover", "--export", str(tmp_path / "out2"), str(state))
-    assert b"odd" in contents(tmp_path / "out2/.s3files-strangers").values()
+    strangers = contents(tmp_path / "out2/.s3files-strangers").values()
+    assert b"odd" + b"." * dots in strangers
 
 
 def test_a_directory_in_use(local, tmp_path):

@@ -28,6 +28,7 @@ class Bench {
   MemoryStore& store() { return store_; }
   BlockPool& pool() { return pool_; }
   SpillArea& spill() { return spill_; }
+  bool Resident() { return fetcher_.Resident(*content_->base()); }
 
   std::string ReadAll() { return Read(0, content_->size()); }
   std::string Read(uint64_t offset, uint64_t size) {
@@ -166,6 +167,25 @@ TEST(ContentTest, M1_WhatFindsNoRoomInMemoryIsSpilledAndGivenBack) {
   EXPECT_EQ(bench.spill().bytes.load(), 0u);
   EXPECT_EQ(bench.pool().in_use(BlockUse::kStaged), 0u);
   EXPECT_EQ(bench.ReadAll(), bytes);
+}
+
+// [C2] What is committed is longer than the part of a block that was staged in.
+TEST(ContentTest, C2_ASmallFileThatGrewByTruncateStaysResidentAlone) {
+  Bench bench;
+  ASSERT_TRUE(bench.Write(0, "bytes").ok());
+  // Its neighbours.
+  std::vector<BlockRef> parts;
+  for (size_t i = 0; i < kBlockSize / kPartSizes[0]; ++i) {
+    parts.push_back(bench.pool().TryAcquire(BlockUse::kStaged, 1));
+    std::memset(parts.back().data(), 'n', kPartSizes[0]);
+  }
+  ASSERT_TRUE(bench.content().Truncate(100'000).ok());
+  bench.Commit(bench.Freeze());
+  for (const BlockRef& part : parts) {
+    ASSERT_EQ(std::string(part.data(), part.size()), std::string(part.size(), 'n'));
+  }
+  EXPECT_TRUE(bench.Resident());
+  EXPECT_EQ(bench.ReadAll(), "bytes" + std::string(100'000 - 5, '\0'));
 }
 
 // [M2]

@@ -2,6 +2,7 @@
 #include "lib/content/overlay.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <random>
 #include <string>
@@ -95,6 +96,76 @@ TEST_F(OverlayTest, M1SpillsBeyondItsShareAndGivesItBack) {
   }
   EXPECT_EQ(spill_.bytes, 0u);
   EXPECT_EQ(pool_.in_use(BlockUse::kStaged), 0u);
+}
+
+// [M1]
+TEST_F(OverlayTest, M1AFileTakesWhatItNeedsAsItGrows) {
+  Overlay overlay(0, &cache_, &spill_);
+  ModelBytes model;
+  for (const auto& [at, size, taken] : std::vector<std::array<uint64_t, 3>>{
+           {0, 100, 4096}, {4000, 97, 16384}, {16000, 1000, kBlockSize}}) {
+    Write(overlay, model, at, size);
+    model.resize(overlay.size());
+    EXPECT_EQ(pool_.in_use(BlockUse::kStaged), taken);
+    ExpectSame(overlay, model);
+  }
+  Overlay on_more(5000, &cache_, &spill_);
+  ModelBytes more = Below(5000);
+  Write(on_more, more, 0, 10);
+  EXPECT_EQ(pool_.in_use(BlockUse::kStaged), kBlockSize + 16384) << "with what shows below";
+  ExpectSame(on_more, more);
+}
+
+// [M1]
+TEST_F(OverlayTest, M1WhatGrowsWithoutRoomGoesToTheFile) {
+  for (const bool saved : {false, true}) {
+    spill_.named = saved;
+    Overlay overlay(0, &cache_, &spill_), other(0, &cache_, &spill_);
+    ModelBytes model, others;
+    Write(overlay, model, 10, 100);
+    Write(other, others, 0, 7 * kBlockSize);
+    std::vector<BlockRef> rest;
+    while (BlockRef block = pool_.TryAcquire(BlockUse::kStaged, 1))
+      rest.push_back(std::move(block));
+    Write(overlay, model, 100, 5000);
+    ExpectSame(overlay, model);
+    EXPECT_EQ(overlay.Block(0).operator bool(), false);
+    Write(overlay, model, 50, 9000);
+    ExpectSame(overlay, model);
+    if (saved) {
+      ASSERT_TRUE(overlay.Save().ok());
+      const auto again = Overlay::Restore(overlay.saved(), &cache_, &spill_);
+      ASSERT_TRUE(again.ok());
+      ExpectSame(**again, model);
+    }
+  }
+}
+
+// [D4]
+TEST_F(OverlayTest, D4FewBytesAreSavedWithoutAFile) {
+  spill_.named = true;
+  Overlay overlay(30'000, &cache_, &spill_);
+  ModelBytes model = Below(30'000);
+  Write(overlay, model, 5, 10);
+  Write(overlay, model, 20'000, 7);
+  Truncate(overlay, model, 25'000);
+  ASSERT_EQ(overlay.Save().value(), nullptr);
+  SavedOverlay saved = overlay.saved();
+  EXPECT_EQ(saved.file, "");
+  EXPECT_EQ(saved.packed.size(), 17u);
+  const auto again = Overlay::Restore(saved, &cache_, &spill_);
+  ASSERT_TRUE(again.ok());
+  ExpectSame(**again, model);
+  saved.packed.pop_back();
+  EXPECT_EQ(ErrnoOf(Overlay::Restore(saved, &cache_, &spill_).status()), EIO);
+  // More of them than a row has.
+  Write(**again, model, 1000, SavedOverlay::kMostPacked);
+  ASSERT_NE((*again)->Save().value(), nullptr);
+  saved = (*again)->saved();
+  EXPECT_EQ(saved.packed, "");
+  const auto from_file = Overlay::Restore(saved, &cache_, &spill_);
+  ASSERT_TRUE(from_file.ok());
+  ExpectSame(**from_file, model);
 }
 
 // [M2]

@@ -15,22 +15,60 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+// More than a row of the journal has.
+const std::string kMuch(SavedOverlay::kMostPacked + 1, 'm');
+
 TEST_F(RecoveryTest, D4WhatFsyncSawSurvives) {
+  for (const std::string& bytes : {std::string("bytes"), kMuch}) {
+    const bool large = bytes.size() > SavedOverlay::kMostPacked;
+    std::unique_ptr<Host> host = NewHost();
+    std::unique_ptr<Handle> handle = Durable(*host, "new", bytes);
+    EXPECT_EQ(StagedFiles(), large ? 1u : 0u);
+    EXPECT_EQ(host->Write(*handle, bytes.size(), " that nobody synced"), absl::OkStatus());
+    EXPECT_THAT(bucket_.Keys(), IsEmpty()) << "fsync sends nothing";
+    handle.reset();
+    host->Vanish();
+    host = NewHost();
+    EXPECT_EQ(host->ReadFile("new"), bytes);
+    EXPECT_EQ(host->Stat("new")->attributes.mode, 0644u);
+    EXPECT_EQ(host->Commit("/"), absl::OkStatus());
+    EXPECT_EQ(bucket_.Get("new"), bytes);
+    host->Vanish();
+    EXPECT_EQ(StagedFiles(), 0u);
+    host = NewHost();
+    EXPECT_EQ(host->fs().GetStats().staged_files, 0u);
+    EXPECT_EQ(host->fs().Unlink(host->call, nullptr, "new"), absl::OkStatus());
+    host->Vanish();
+  }
+}
+
+// What lies in a row goes to a file when it has become much, and the row lets it go again.
+TEST_F(RecoveryTest, D4AFileThatGrowsAndShrinksSurvives) {
   std::unique_ptr<Host> host = NewHost();
-  std::unique_ptr<Handle> handle = Durable(*host, "new", "bytes");
-  EXPECT_EQ(host->Write(*handle, 5, " that nobody synced"), absl::OkStatus());
-  EXPECT_THAT(bucket_.Keys(), IsEmpty()) << "fsync sends nothing";
+  std::unique_ptr<Handle> handle = Durable(*host, "f", "few");
+  std::string bytes = "few" + kMuch;
+  EXPECT_EQ(host->Write(*handle, 3, kMuch), absl::OkStatus());
+  EXPECT_EQ(host->Sync(*handle), absl::OkStatus());
+  EXPECT_EQ(StagedFiles(), 1u);
   handle.reset();
   host->Vanish();
   host = NewHost();
-  EXPECT_EQ(host->ReadFile("new"), "bytes");
-  EXPECT_EQ(host->Stat("new")->attributes.mode, 0644u);
-  EXPECT_EQ(host->Commit("/"), absl::OkStatus());
-  EXPECT_EQ(bucket_.Get("new"), "bytes");
+  EXPECT_EQ(host->ReadFile("f"), bytes);
+  handle = host->Open("f", kReadWrite);
+  EXPECT_EQ(host->Truncate(*handle, 5), absl::OkStatus());
+  EXPECT_EQ(host->Write(*handle, 7, "!"), absl::OkStatus());
+  EXPECT_EQ(host->Sync(*handle), absl::OkStatus());
+  handle.reset();
   host->Vanish();
-  EXPECT_EQ(StagedFiles(), 0u);
+  bytes = bytes.substr(0, 5) + std::string(2, '\0') + "!";
   host = NewHost();
-  EXPECT_EQ(host->fs().GetStats().staged_files, 0u);
+  EXPECT_EQ(host->ReadFile("f"), bytes);
+  EXPECT_EQ(host->Commit("f"), absl::OkStatus());
+  handle = Durable(*host, "f", "few again");
+  EXPECT_EQ(StagedFiles(), 0u);
+  handle.reset();
+  host->Vanish();
+  EXPECT_EQ(NewHost()->ReadFile("f"), "few again");
 }
 
 TEST_F(RecoveryTest, D4WhatWasClosedSurvivesTheFileSystem) {
@@ -235,15 +273,24 @@ TEST_F(RecoveryTest, D4WhatWasRemovedStaysRemoved) {
   Durable(*host, "discarded", "2").reset();
   Durable(*host, "renamed", "3").reset();
   Durable(*host, "replaced", "4").reset();
+  for (const char* name : {"unlinked", "discarded", "renamed", "replaced"}) {
+    Durable(*host, absl::StrCat("large ", name), absl::StrCat(name, kMuch)).reset();
+  }
+  EXPECT_EQ(StagedFiles(), 4u);
   EXPECT_EQ(host->fs().Unlink(host->call, nullptr, "unlinked"), absl::OkStatus());
   EXPECT_EQ(host->Discard("discarded"), absl::OkStatus());
   EXPECT_EQ(host->fs().Rename(host->call, nullptr, "renamed", nullptr, "replaced", 0),
             absl::OkStatus());
+  EXPECT_EQ(host->fs().Unlink(host->call, nullptr, "large unlinked"), absl::OkStatus());
+  EXPECT_EQ(host->Discard("large discarded"), absl::OkStatus());
+  EXPECT_EQ(host->fs().Rename(host->call, nullptr, "large renamed", nullptr, "large replaced", 0),
+            absl::OkStatus());
   EXPECT_EQ(StagedFiles(), 1u);
   host->Vanish();
   host = NewHost();
-  EXPECT_EQ(host->fs().GetStats().staged_files, 1u);
+  EXPECT_EQ(host->fs().GetStats().staged_files, 2u);
   EXPECT_EQ(host->ReadFile("replaced"), "3");
+  EXPECT_EQ(host->ReadFile("large replaced"), "renamed" + kMuch);
 }
 
 TEST_F(RecoveryTest, D4ARenamedDirectoryTakesWhatIsStagedInItAlong) {
@@ -295,7 +342,7 @@ TEST_F(RecoveryTest, W5AnAbandonedWriterIsNotPublished) {
 
 TEST_F(RecoveryTest, D4BytesThatAreGoneAreSaidToBe) {
   std::unique_ptr<Host> host = NewHost();
-  Durable(*host, "f", "bytes").reset();
+  Durable(*host, "f", kMuch).reset();
   host->Vanish();
   for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/staged")) {
     std::filesystem::resize_file(entry.path(), 2);

@@ -12,6 +12,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/call_context.h"
+#include "lib/base/clock.h"
 #include "lib/base/errors.h"
 #include "lib/journal/row_bytes.h"
 
@@ -68,7 +70,8 @@ TEST_F(JournalTest, GivesBackWhatWasPut) {
   row.full = row.exclusive = true;
   row.base = {"prefix/a/b", uint64_t{5} << 40};
   row.commit_ids = {"00112233445566778899aabbccddeeff", "odd"};
-  row.overlays = {{100, 50, {{0, 10}, {20, 30}}, "x"}, {7, 0, {}, ""}};
+  row.overlays = {
+      {100, 50, {{0, 10}, {20, 30}}, "x"}, {7, 0, {}, ""}, {9, 1, {{1, 3}, {5, 6}}, "", "abc"}};
   row.lost = {"old/path", "prefix/old/path", Version::Unknown()};
   const std::string bytes = row.Encode();
   absl::string_view body = bytes;
@@ -87,10 +90,13 @@ TEST_F(JournalTest, GivesBackWhatWasPut) {
   EXPECT_EQ(again->base->key, "prefix/a/b");
   EXPECT_EQ(again->base->size, uint64_t{5} << 40);
   EXPECT_EQ(again->commit_ids, row.commit_ids);
-  ASSERT_EQ(again->overlays.size(), 2u);
+  ASSERT_EQ(again->overlays.size(), 3u);
   EXPECT_EQ(again->overlays[0].staged, row.overlays[0].staged);
   EXPECT_EQ(again->overlays[0].file, "x");
+  EXPECT_EQ(again->overlays[0].packed, "");
   EXPECT_EQ(again->overlays[1].size, 7u);
+  EXPECT_EQ(again->overlays[2].staged, row.overlays[2].staged);
+  EXPECT_EQ(again->overlays[2].packed, "abc");
   EXPECT_EQ(again->lost->key, "prefix/old/path");
   EXPECT_TRUE(again->lost->base.unknown());
 }
@@ -170,6 +176,28 @@ TEST_F(JournalTest, ManyChangesAreFewTransactions) {
   EXPECT_LT(journal->transactions(), 200u);
   journal.reset();
   EXPECT_EQ(Open()->TakeRecovered().staged.size(), 10'000u);
+}
+
+// [M1]
+TEST_F(JournalTest, M1BytesOfRowsDoNotPileUp) {
+  std::unique_ptr<Journal> journal = Open();
+  StagedRow row = Row("f");
+  const uint64_t size = Journal::kMostPending / 4;
+  row.overlays = {{size, 0, {{0, size}}, "", std::string(size, 'x')}};
+  {
+    const Journal::Together held(journal.get());
+    const uint64_t id = journal->NewId();
+    for (int i = 0; i < 100; ++i) journal->Put(id, row, {});
+    journal->AwaitRoom({});  // one row is in the place of the other
+    for (int i = 0; i < 4; ++i) journal->Put(journal->NewId(), row, {});
+    CallContext call;
+    call.deadline_ns = MonotonicNanos() + 20'000'000;
+    journal->AwaitRoom(call);
+    EXPECT_GE(MonotonicNanos(), call.deadline_ns) << "it waited";
+  }
+  journal->AwaitRoom({});
+  EXPECT_EQ(journal->WaitForAll({}), absl::OkStatus());
+  EXPECT_EQ(journal->transactions(), 1u);
 }
 
 TEST_F(JournalTest, OneFileSystemHasTheDirectory) {

@@ -253,6 +253,36 @@ TEST_F(RescueTest, LayersAreReadAsTheyLie) {
   EXPECT_EQ(Shape(*rescue), "");
 }
 
+TEST_F(RescueTest, BytesInRowsAreReadAsTheyLie) {
+  {
+    const std::unique_ptr<Journal> journal = Journal::Open(dir_, kStore).value();
+    StagedRow row = Row("packed");
+    row.base = {"prefix/packed", 100};
+    row.overlays = {{120, 90, {{5, 8}, {10, 20}}, "", "abcffffffffff"},
+                    {60, 50, {{15, 20}}, "", "LLLLL"}};
+    journal->Put(journal->NewId(), row, {});
+    row = Row("cut");
+    row.overlays = {{10, 0, {{0, 3}, {4, 10}}, "", "abcdefg"}};
+    journal->Put(journal->NewId(), row, {});
+    ASSERT_EQ(journal->WaitForAll({}), absl::OkStatus());
+  }
+  const std::unique_ptr<Rescue> rescue = Rescue::Open(dir_).value();
+  EXPECT_FALSE(rescue->whole());
+  ASSERT_TRUE(rescue->Next());
+  EXPECT_EQ(rescue->entry().message, "");
+  EXPECT_EQ(rescue->entry().staged_bytes, 13u);
+  EXPECT_EQ(Shape(*rescue), "0-5:S 5-8:H 8-10:S 10-20:H 20-50:S 50-60:H ");
+  std::string bytes(60, 'x');
+  EXPECT_EQ(rescue->Read(6, absl::MakeSpan(bytes)).value(), 2u);
+  EXPECT_EQ(bytes.substr(0, 2), "bc");
+  EXPECT_EQ(rescue->Read(12, absl::MakeSpan(bytes)).value(), 8u);
+  EXPECT_EQ(bytes.substr(0, 8), "fffLLLLL");
+  ASSERT_TRUE(rescue->Next());
+  EXPECT_THAT(rescue->entry().message, HasSubstr("cut short"));
+  EXPECT_EQ(Shape(*rescue), "0-4:H 4-10:L ");
+  EXPECT_FALSE(rescue->Next());
+}
+
 TEST_F(RescueTest, FilesThatAreGoneOrShortAndStrangers) {
   Stage(3);
   File("nobody's");

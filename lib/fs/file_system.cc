@@ -137,6 +137,10 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
     if (!discard) inode->error_seen = true;
   }
   if (!status.ok() && !discard) return status;
+  if (journal_ == nullptr) {
+    status = Annotate(
+        status, absl::StrCat("dropped with the file system, files: ", committer_->staged_count()));
+  }
   closed_.store(true, std::memory_order_release);
   committer_->Stop();
   // Handles that are still open may keep this object for long: what they uploaded must not stay.

@@ -15,6 +15,7 @@ constexpr uint64_t kBase = 1u << 2;
 constexpr uint64_t kLost = 1u << 3;
 constexpr uint64_t kRemoving = 1u << 4;
 constexpr uint64_t kWinner = 1u << 5;
+constexpr uint64_t kWhy = 1u << 6;
 
 template <typename T, typename Append>
 void AppendOptional(const std::optional<T>& value, Append append, std::string* out) {
@@ -91,7 +92,8 @@ std::string StagedRow::Encode() const {
   std::string out;
   const bool winner = lost && !lost->winner.unknown();
   AppendVarint((full ? kFull : 0) | (exclusive ? kExclusive : 0) | (base ? kBase : 0) |
-                   (lost ? kLost : 0) | (removing ? kRemoving : 0) | (winner ? kWinner : 0),
+                   (lost ? kLost : 0) | (removing ? kRemoving : 0) | (winner ? kWinner : 0) |
+                   (lost && lost->error != 0 ? kWhy : 0),
                &out);
   AppendText(path, &out);
   AppendVarint(static_cast<uint64_t>(attributes.type), &out);
@@ -117,6 +119,10 @@ std::string StagedRow::Encode() const {
     AppendText(lost->key, &out);
     AppendVersion(lost->base, &out);
     if (winner) AppendVersion(lost->winner, &out);
+    if (lost->error != 0) {
+      AppendVarint(static_cast<uint64_t>(lost->error), &out);
+      AppendText(lost->why, &out);
+    }
   }
   if (epoch > 0) AppendVarint(epoch, &out);
   return SealRow(RowKind::kStaged, out);
@@ -151,6 +157,10 @@ StagedRow StagedRow::Decode(absl::string_view bytes) {
     lost.key = TakeString(&bytes);
     lost.base = TakeVersion(&bytes);
     if ((flags & kWinner) != 0) lost.winner = TakeVersion(&bytes);
+    if ((flags & kWhy) != 0) {
+      lost.error = static_cast<int>(TakeVarint(&bytes));
+      lost.why = TakeString(&bytes);
+    }
     row.lost = std::move(lost);
   }
   if (!bytes.empty()) row.epoch = TakeVarint(&bytes);

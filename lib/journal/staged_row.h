@@ -38,6 +38,8 @@ struct StagedRow {
     std::string key;
     Version base;
     Version winner = Version::Unknown();
+    int error = 0;  // what the application was told
+    std::string why;
   };
   std::optional<Lost> lost;
 

@@ -32,7 +32,12 @@ StagedRow RowOf(const Inode& inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(inode.mu) {
   if (const BasePtr base = inode.content->base()) row.base = {base->key, base->size};
   if (inode.conflict) {
     const LostFile& lost = *inode.lost;
-    row.lost = {lost.path, lost.key, lost.base, lost.winner};
+    row.lost = {lost.path,
+                lost.key,
+                lost.base,
+                lost.winner,
+                ErrnoOf(inode.last_error),
+                std::string(inode.last_error.message())};
   }
   return row;
 }
@@ -283,8 +288,9 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
     inode =
         parts_.names->Bind(parts_.names->lost_and_found(),
                            absl::StrCat(RandomId(), "_", name).substr(0, 255), row.attributes.type);
-    row.lost = StagedRow::Lost{row.path, parts_.names->prefix() + row.path, row.committed.version,
-                               Version::Unknown()};
+    row.lost = StagedRow::Lost{
+        row.path, parts_.names->prefix() + row.path, row.committed.version, Version::Unknown(), 0,
+        ""};
   }
   BasePtr base;
   if (row.base) {
@@ -311,6 +317,7 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
     ++inode->epoch;
     if (row.lost) {
       inode->conflict = true;
+      if (row.lost->error != 0) inode->last_error = Error(row.lost->error, row.lost->why);
       inode->lost = LostFile{row.lost->path, row.lost->key, row.lost->base, row.lost->winner};
     } else {
       Enlist(inode, kClosedHandle);

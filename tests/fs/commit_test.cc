@@ -492,7 +492,9 @@ TEST_F(CommitTest, D3WhoIsStillWritingWhenItIsClosedIsAbandoned) {
 TEST_F(CommitTest, D3ClosingWithDiscardTellsWhatWasDropped) {
   here_.store().Fail(Op::kPut, Error(EACCES, "refused"), FaultyStore::kBefore, 1, 2);
   EXPECT_EQ(ErrnoOf(here_.WriteFile(kFile, "dropped")), EACCES);
-  EXPECT_EQ(ErrnoOf(here_.fs().Close(CallContext(), true)), EACCES);
+  const absl::Status dropped = here_.fs().Close(CallContext(), true);
+  EXPECT_EQ(ErrnoOf(dropped), EACCES);
+  EXPECT_NE(dropped.message().find("files: 1"), absl::string_view::npos) << dropped;
   EXPECT_EQ(ErrnoOf(here_.fs().CheckUsable()), EBADF);
   here_.Vanish();
   EXPECT_TRUE(bucket_.Keys().empty());

@@ -205,6 +205,8 @@ TEST_F(RecoveryTest, D4TheRecordedPreconditionHolds) {
   EXPECT_EQ(host->ReadFile(path), "ours");
   EXPECT_EQ(ErrnoOf(host->TryOpen(path, kOpenWrite)), EROFS);
   EXPECT_EQ(*host->GetXattr(path, "s3files.winner"), bucket_.Head("f").stamp.version.etag());
+  EXPECT_NE(host->GetXattr(path, "s3files.error")->find("another version"), std::string::npos);
+  EXPECT_EQ(ErrnoOf(host->Status(path).last_error), ESTALE);
   EXPECT_EQ(host->ReadFile("f"), "theirs");
   EXPECT_EQ(host->fs().Unlink(host->call, nullptr, path), absl::OkStatus());
   host->Vanish();

@@ -202,7 +202,7 @@ typedef struct s3f_fs_config {
  *
  * Options (`config->options`; sizes take the suffixes K, M, G, T = powers of 1,024; durations take
  * ms, s, m, h; switches take on and off). Defaults in brackets:
- *   read_only           [off]   every change is -EROFS
+ *   read_only           [off]   every change is -EROFS; not with a state_dir
  *   memory              [256M]  the one pool of bulk memory, 4M..1T; at most half of it holds staged bytes
  *   entry_limit         [100000] names remembered, 100..1000000000, at most 200 bytes and the name each
  *                               besides `memory` (about 1.2 KiB while in use): beyond that, those that
@@ -215,6 +215,8 @@ typedef struct s3f_fs_config {
  *   commit_delay        [0s]    0s: close commits. N: N after the last write, by itself. See [D2].
  *                               never: only s3f_commit does, not even s3f_fs_close; needs a state_dir
  *   commit_max_age      [10m]   a change staged this long is committed even if writes go on
+ *   commit_open         [on]    off: the delay does not commit what a handle that is still open has staged,
+ *                               which may be half a file, but begins again [W5]
  *   conflict            [store] store: see [W3]. mine: what is staged replaces the store's version, whatever
  *                               that is (S3F_CONFLICT_MINE); on_conflict is asked before
  *   staged_limit        [0]     most staged bytes, 0 = as many as fit: a write beyond first commits files
@@ -267,7 +269,8 @@ enum {
  * S3F_CLOSE_DISCARD a failure leaves it open and usable: -EBUSY where handles are still open, else
  * the error of the first change that could not be committed (each also an event; s3f_next_staged
  * lists them). With it, `fs` is gone even where an error is returned, which says what was dropped;
- * handles that are still open return -EBADF from then on, and s3f_close frees them. With a state_dir
+ * handles that are still open return -EBADF from then on, and s3f_close frees them: what they had staged is
+ * dropped, and nobody is called back any more. With a state_dir
  * nothing that was closed is dropped: the next file system there has it again. NULL is 0. */
 S3F_API int s3f_fs_close(s3f_fs* fs, uint32_t flags, const s3f_call* call);
 
@@ -507,17 +510,19 @@ S3F_API int s3f_truncate(s3f_handle* handle, uint64_t size, const s3f_call* call
 
 /* Returns when everything staged for the file is durable [D1]: with a state_dir in its journal, and no
  * request is sent (-ENOSPC, -EIO: it is not, and stays staged); else committed. Errors then as
- * s3f_commit. 0 where nothing is staged. */
+ * s3f_commit. The error of a commit in the background is returned as well, once, although the bytes are
+ * durable: s3f_status tells it (state FAILED, last error). 0 where nothing is staged. */
 S3F_API int s3f_fsync(s3f_handle* handle, const s3f_call* call);
 
 /* Closes the handle, which is gone afterwards whatever is returned. Where commit_delay is 0 and the
  * handle could write, commits what is staged for the file (other handles' bytes included) and
  * returns how that went: a failure leaves it staged, and s3f_commit or s3f_discard of its path
- * settles it. NULL is 0. Errors as s3f_commit. */
+ * settles it. NULL is 0. Errors as s3f_commit; -EBADF: s3f_fs_close has dropped what it had staged. */
 S3F_API int s3f_close(s3f_handle* handle, const s3f_call* call);
 
 /* Closes the handle without committing: what it staged is discarded. Where other handles have
- * staged to the file since, nothing is discarded and -EBUSY says so. The handle is gone either way.
+ * staged to the file since, nothing is discarded and -EBUSY says so, until they are abandoned, too. The
+ * handle is gone either way.
  * This is what unwinding should call: a half-written file is never published [W5]. NULL is 0. */
 S3F_API int s3f_abandon(s3f_handle* handle, const s3f_call* call);
 

@@ -2,6 +2,7 @@
 #ifndef S3FILES_LIB_API_MOUNT_H_
 #define S3FILES_LIB_API_MOUNT_H_
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -24,7 +25,7 @@ class EventAdapter final : public EventSink {
   EventAdapter(s3f_event_fn callback, void* user) : callback_(callback), user_(user) {}
 
   void OnEvent(const Event& event) override {
-    if (callback_ == nullptr) return;
+    if (callback_ == nullptr || closed_.load(std::memory_order_acquire)) return;
     const std::string message(event.status.message());
     s3f_event out = {};
     out.struct_size = sizeof(out);
@@ -37,10 +38,13 @@ class EventAdapter final : public EventSink {
     out.total = event.total;
     callback_(user_, &out);
   }
+  // The file system is gone, though handles of it may be open: nobody is called any more.
+  void Close() { closed_.store(true, std::memory_order_release); }
 
  private:
   const s3f_event_fn callback_;
   void* const user_;
+  std::atomic<bool> closed_{false};
 };
 
 struct Mount;

@@ -194,6 +194,8 @@ const std::vector<Rule>& Rules() {
             o.fs.commit.delay_ns = kNever;
             return absl::OkStatus();
           }),
+      any("commit_open",
+          [](N n, Text v, O o) { return ParseSwitch(n, v, &o.fs.commit.open_files); }),
       any("commit_max_age",
           [](N n, Text v, O o) { return ParseDuration(n, v, &o.fs.commit.max_age_ns); }),
       any("conflict",
@@ -346,6 +348,12 @@ absl::StatusOr<Options> ParseOptions(
                                 rule->scheme == Scheme::kS3 ? "s3://" : "file://", " URLs only"));
     }
     S3FILES_RETURN_IF_ERROR(rule->set(name, value, options));
+  }
+  if (options.fs.read_only && !options.state_dir.empty()) {
+    return Error(
+        EINVAL,
+        "read_only sends nothing, and what a state_dir has staged is to be sent: leave out "
+        "one of them; with commit_delay=never it is shown and stays");
   }
   if (options.fs.commit.delay_ns == kNever && options.state_dir.empty()) {
     return Error(EINVAL, "commit_delay=never needs a state_dir, where what is staged survives");

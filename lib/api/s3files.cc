@@ -110,6 +110,7 @@ int s3f_fs_close(s3f_fs* fs, uint32_t flags, const s3f_call* call) {
   }));
   if (result == 0 || (discard && fs->mount->fs->CheckUsable().code() != absl::StatusCode::kOk)) {
     fs->mount->conflicts.Close();
+    fs->mount->events.Close();
     delete fs;
   }
   return result;

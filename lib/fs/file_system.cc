@@ -138,6 +138,7 @@ absl::Status FileSystem::Close(const CallContext& call, bool discard) {
   }
   if (!status.ok() && !discard) return status;
   closed_.store(true, std::memory_order_release);
+  committer_->Stop();
   // Handles that are still open may keep this object for long: what they uploaded must not stay.
   committer_->AbortEarlyUploads(call);
   return status;
@@ -491,9 +492,17 @@ void FileSystem::Release(const Handle& handle) {
   open_handles_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
+// OK unless the file system is closed, and has dropped what the handle had staged.
+absl::Status FileSystem::CheckNotDropped(const Handle& handle) const {
+  if (!closed_.load(std::memory_order_acquire)) return absl::OkStatus();
+  absl::MutexLock lock(&handle.inode->mu);
+  if (!handle.inode->stagers.contains(handle.id)) return absl::OkStatus();
+  return Error(EBADF, "the file system is closed, and what this handle had staged was dropped");
+}
+
 absl::Status FileSystem::CloseHandle(const CallContext& call, std::unique_ptr<Handle> handle) {
-  absl::Status status;
-  if ((handle->flags & kOpenWrite) != 0) {
+  absl::Status status = CheckNotDropped(*handle);
+  if ((handle->flags & kOpenWrite) != 0 && !closed_.load(std::memory_order_acquire)) {
     if (options_.commit.delay_ns == 0) status = committer_->Commit(call, handle->inode);
     if (options_.commit.delay_ns != 0 || !status.ok()) {
       status.Update(committer_->Record(call, handle->inode, Committer::Durable::kSoon));
@@ -511,17 +520,21 @@ absl::Status FileSystem::Abandon(const CallContext& call, std::unique_ptr<Handle
     absl::MutexLock lock(&handle->inode->mu);
     staged = handle->inode->stagers.contains(handle->id);
   }
-  if (staged) {
+  if (staged && !closed_.load(std::memory_order_acquire)) {
     absl::StatusOr<BusyInode> busy = BusyInode::Acquire(call, handle->inode);
     status = busy.status();
     if (busy.ok()) {
       bool only_ours = false;
       {
         absl::MutexLock lock(&handle->inode->mu);
-        const bool ours = handle->inode->stagers.contains(handle->id);
-        only_ours = ours && handle->inode->stagers.size() == 1;
+        std::set<uint64_t>& stagers = handle->inode->stagers;
+        const bool ours = stagers.erase(handle->id) > 0;
+        only_ours = ours && stagers.size() == stagers.count(kAbandonedHandle);
         if (ours && !only_ours) {
-          status = Error(EBUSY, "another handle has staged to the file, too: nothing is discarded");
+          stagers.insert(kAbandonedHandle);
+          status = Error(EBUSY,
+                         "another handle has staged to the file, too: nothing is discarded, unless "
+                         "that is abandoned as well");
         }
       }
       if (only_ours) DiscardBusy(call, handle->inode);

@@ -274,7 +274,8 @@ class FileSystem {
   // Forgets the staged state of an inode that is busy; one that never was committed is gone.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
   void Remove(const InodePtr& inode);
-  absl::Status CheckChangeable() const;  // EROFS
+  absl::Status CheckChangeable() const;
+  absl::Status CheckNotDropped(const Handle& handle) const;  // EROFS
   // Whether the caller may take `inode` away from `directory`.
   absl::Status CheckTake(const CallContext& call, const InodePtr& directory, const InodePtr& inode);
   // A directory or symlink at a free name.

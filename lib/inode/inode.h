@@ -60,7 +60,9 @@ struct LostFile {
   Version winner;  // what the key held when the conflict was settled; Unknown: not known
 };
 
-inline constexpr uint64_t kClosedHandle = 0;  // no handle has this id
+// No handle has these ids.
+inline constexpr uint64_t kClosedHandle = 0;
+inline constexpr uint64_t kAbandonedHandle = UINT64_MAX;
 
 struct Inode {
   Inode(uint64_t ino, uint64_t generation, FileType type)
@@ -109,7 +111,8 @@ struct Inode {
   Lazy<LostFile> lost ABSL_GUARDED_BY(mu);     // then: where it was
   bool exclusive ABSL_GUARDED_BY(mu) = false;  // made with O_EXCL and not committed yet
   uint32_t open_handles ABSL_GUARDED_BY(mu) = 0;
-  // Handles that staged what is not committed; kClosedHandle for those that are closed.
+  // Handles that staged what is not committed; kClosedHandle for those that are closed,
+  // kAbandonedHandle for those whose bytes stay only because others have staged, too.
   std::set<uint64_t> stagers ABSL_GUARDED_BY(mu);
   int64_t staged_since_ns ABSL_GUARDED_BY(mu) = 0;
   int64_t last_staged_ns ABSL_GUARDED_BY(mu) = 0;
@@ -136,7 +139,7 @@ struct Inode {
   bool MayHaveWritten(const ObjectMetadata& found) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // A handle that is still open has staged to it.
   bool StagedByOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    return stagers.size() > (stagers.contains(kClosedHandle) ? 1 : 0);
+    return stagers.size() > stagers.count(kClosedHandle) + stagers.count(kAbandonedHandle);
   }
   // Takes the staged change for a commit. Until that has ended the inode shows it as if committed;
   // `before` is what to go back to, where there is anything.

@@ -32,16 +32,24 @@ Committer::Committer(const Parts& parts, const PartPolicy& part_policy, const Co
 }
 
 Committer::~Committer() {
+  Stop();
   std::thread scheduler;
   {
     absl::MutexLock lock(&mu_);
-    stopping_ = true;
     scheduler = std::move(scheduler_);
-    schedule_changed_.SignalAll();
   }
   if (scheduler.joinable()) scheduler.join();
   background_.Wait();
   AbortEarlyUploads(CallContext());
+}
+
+void Committer::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    schedule_changed_.SignalAll();
+  }
+  if (!CallbackScope::Entered()) background_.Wait();
 }
 
 void Committer::AbortEarlyUploads(const CallContext& call) {

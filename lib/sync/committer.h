@@ -37,6 +37,7 @@ struct CommitPolicy {
   int64_t delay_ns = 0;  // 0: closing commits; kNever: only who asks; else so long after a write
   int64_t max_age_ns = int64_t{600} * 1'000'000'000;  // however long writing goes on
   uint64_t staged_limit = 0;                          // bytes; 0: none
+  bool open_files = true;  // in the background; else not before they are closed
 };
 
 // Between attempts in the background.
@@ -72,6 +73,8 @@ class Committer {
   Committer(const Parts& parts, const PartPolicy& part_policy, const CommitPolicy& policy);
   // Commits nothing and forgets nothing that the journal has: waits for background commits under way and aborts early uploads.
   ~Committer();
+  // From now on nothing is committed in the background. Waits for what is, but for one that has called back.
+  void Stop();
 
   // To be called after every change staged for `inode`, with no lock held. `handle` staged it.
   void NoteStaged(const InodePtr& inode, uint64_t handle);
@@ -298,6 +301,7 @@ class Committer {
   void RunSchedule();
   void SubmitDue(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t DueLocked(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool MayCommitInBackground(const InodePtr& inode);
   void CommitInBackground(const InodePtr& inode);
   void NoteAttempt(const InodePtr& inode, const absl::Status& status);
 

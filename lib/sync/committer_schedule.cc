@@ -269,9 +269,26 @@ void Committer::SubmitDue(int64_t now) {
   }
 }
 
+// No while it is being written, where that is not wanted, and when all ends: it is due again later.
+bool Committer::MayCommitInBackground(const InodePtr& inode) {
+  bool may = policy_.open_files;
+  if (!may) {
+    absl::MutexLock lock(&inode->mu);
+    may = !inode->StagedByOpen();
+  }
+  absl::MutexLock lock(&mu_);
+  if (stopping_) may = false;
+  auto it = staged_.find(inode->ino);
+  if (may || it == staged_.end()) return may;
+  it->second.under_way = false;
+  it->second.retry_ns = parts_.clock->MonotonicNanos() + policy_.delay_ns;
+  return false;
+}
+
 void Committer::CommitInBackground(const InodePtr& inode) {
   // Told when all else is done: who is told may ask, or move the clock.
   DeferredEvents events(parts_.events);
+  if (!MayCommitInBackground(inode)) return;
   absl::Status status = MoveInBackoff(inode);
   if (status.ok()) status = CommitAndTell(CallContext(), inode, events);
   // Where another thread commits its attributes it is not staged just now, and not done yet.

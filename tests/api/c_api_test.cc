@@ -249,6 +249,36 @@ TEST_F(CApiTest, UnknownOptionsNameTheNearest) {
   EXPECT_THAT(open("file://relative", "read_only", "on"), HasSubstr("must be absolute"));
 }
 
+TEST_F(CApiTest, AReadOnlyFileSystemHasNoStateDir) {
+  const s3f_option options[] = {{"read_only", "on"}, {"state_dir", "/tmp/never-made"}};
+  s3f_fs_config config = S3F_INIT(s3f_fs_config);
+  config.options = options;
+  config.option_count = 2;
+  s3f_fs* fs = nullptr;
+  EXPECT_EQ(s3f_fs_open(&fs, "memory://x", &config, nullptr), -EINVAL);
+  EXPECT_THAT(Message(), HasSubstr("commit_delay=never"));
+}
+
+// [D3] Whatever handles do that outlive it.
+TEST_F(CApiTest, D3NobodyIsCalledBackAfterTheEnd) {
+  int events = 0;
+  s3f_fs_config config = S3F_INIT(s3f_fs_config);
+  config.on_event = [](void* user, const s3f_event*) { ++*static_cast<int*>(user); };
+  config.on_event_user = &events;
+  s3f_fs* fs = nullptr;
+  ASSERT_EQ(s3f_fs_open(&fs, "memory://the-end", &config, nullptr), 0);
+  s3f_handle* half = nullptr;
+  ASSERT_EQ(s3f_open(&half, fs, nullptr, "half", S3F_O_WRITE | S3F_O_CREATE, 0644, nullptr), 0);
+  ASSERT_EQ(s3f_pwrite(half, "half", 4, 0, nullptr), 4);
+  EXPECT_EQ(s3f_fs_close(fs, S3F_CLOSE_DISCARD, nullptr), 0);
+  EXPECT_EQ(s3f_pwrite(half, "more", 4, 0, nullptr), -EBADF);
+  EXPECT_EQ(s3f_close(half, nullptr), -EBADF);
+  EXPECT_EQ(events, 0);
+  ASSERT_EQ(s3f_fs_open(&fs, "memory://the-end", nullptr, nullptr), 0);
+  EXPECT_EQ(s3f_open(&half, fs, nullptr, "half", S3F_O_READ, 0, nullptr), -ENOENT);
+  EXPECT_EQ(s3f_fs_close(fs, 0, nullptr), 0);
+}
+
 TEST_F(CApiTest, StagedPathsCanBeIterated) {
   s3f_handle* first = OpenFile("one", S3F_O_WRITE | S3F_O_CREATE);
   s3f_handle* second = OpenFile("two", S3F_O_WRITE | S3F_O_CREATE);

@@ -124,6 +124,36 @@ class DelayTest : public testing::Test {
   int turns_ = 0;
 };
 
+// [D3] [W5] What handles keep alive does nothing by itself.
+TEST_F(DelayTest, D3NothingIsCommittedAfterTheEnd) {
+  Host host(bucket_, Options(10, 100), &clock_);
+  std::unique_ptr<Handle> half = host.Create(kFile);
+  ASSERT_TRUE(host.Write(*half, 0, "half").ok());
+  ASSERT_TRUE(host.fs().Close(CallContext(), true).ok());
+  clock_.Advance(absl::Milliseconds(1000));
+  // Another one has had its turns meanwhile.
+  Host other(bucket_, Options(10, 100), &clock_);
+  AwaitTurn(other, 10);
+  EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
+  EXPECT_EQ(ErrnoOf(host.Close(std::move(half))), EBADF);
+  EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
+}
+
+// [W5] With commit_open=off.
+TEST_F(DelayTest, W5WhatIsStillBeingWrittenWaitsWhereThatIsWanted) {
+  FileSystemOptions options = Options(10, 100);
+  options.commit.open_files = false;
+  Host host(bucket_, options, &clock_);
+  std::unique_ptr<Handle> half = host.Create(kFile);
+  ASSERT_TRUE(host.Write(*half, 0, "half").ok());
+  for (int i = 0; i < 20; ++i) AwaitTurn(host, 10);
+  EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
+  ASSERT_TRUE(host.Write(*half, 4, " and whole").ok());
+  ASSERT_TRUE(host.Close(std::move(half)).ok());
+  for (int i = 0; i < 2; ++i) AwaitTurn(host, 10);
+  EXPECT_EQ(bucket_.Get(kFile), "half and whole");
+}
+
 // [D2] The delay is from the last write, commit_max_age from the first.
 TEST_F(DelayTest, D2TheDelayBeginsAnewWithEachWriteUntilCommitMaxAge) {
   Host host(bucket_, Options(10, 100), &clock_);

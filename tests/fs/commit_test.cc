@@ -325,6 +325,21 @@ TEST_F(CommitTest, W5AbandonLeavesWhatOthersStaged) {
   EXPECT_EQ(bucket_.Get(kFile), "second");
 }
 
+// [W5] What one of them alone could not take back.
+TEST_F(CommitTest, W5WhenAllAreAbandonedNothingIsPublished) {
+  bucket_.Put(kFile, "committed");
+  std::unique_ptr<Handle> first = here_.Open(kFile, kReadWrite);
+  std::unique_ptr<Handle> second = here_.Open(kFile, kReadWrite);
+  ASSERT_TRUE(here_.Write(*first, 0, "11").ok());
+  ASSERT_TRUE(here_.Write(*second, 1, "22").ok());
+  EXPECT_EQ(ErrnoOf(here_.Abandon(std::move(first))), EBUSY);
+  EXPECT_EQ(here_.Read(*second), "122mitted");
+  EXPECT_TRUE(here_.Abandon(std::move(second)).ok());
+  EXPECT_EQ(here_.ReadFile(kFile), "committed");
+  EXPECT_TRUE(here_.fs().Close(CallContext(), false).ok());
+  EXPECT_EQ(bucket_.Get(kFile), "committed");
+}
+
 // [W5] Also what was staged by a handle that is closed, where nothing has committed it yet.
 TEST_F(CommitTest, W5AbandonLeavesWhatAClosedHandleStaged) {
   FileSystemOptions options = Host::Options();
@@ -457,6 +472,20 @@ TEST_F(CommitTest, D3ClosingCommitsEverythingOrStaysOpen) {
   EXPECT_TRUE(host.fs().Close(CallContext(), false).ok());
   EXPECT_EQ(ErrnoOf(host.fs().CheckUsable()), EBADF);
   EXPECT_EQ(bucket_.Get("b"), "b");
+}
+
+// [D3] [W5]
+TEST_F(CommitTest, D3WhoIsStillWritingWhenItIsClosedIsAbandoned) {
+  std::unique_ptr<Handle> half = here_.Create(kFile);
+  std::unique_ptr<Handle> reader = here_.Open(kFile);
+  ASSERT_TRUE(here_.Write(*half, 0, "half").ok());
+  std::unique_ptr<Handle> other = here_.Create("other");
+  ASSERT_TRUE(here_.Write(*other, 0, "half").ok());
+  EXPECT_TRUE(here_.fs().Close(CallContext(), true).ok());
+  EXPECT_TRUE(here_.Close(std::move(reader)).ok());
+  EXPECT_EQ(ErrnoOf(here_.Close(std::move(half))), EBADF) << "it is told";
+  EXPECT_TRUE(here_.Abandon(std::move(other)).ok());
+  EXPECT_TRUE(bucket_.Keys().empty());
 }
 
 // [D3]

@@ -46,7 +46,7 @@ CODE = {".c", ".cc", ".h", ".hpp"}
 SCRIPTS = {".py", ".sh"}
 MAX_LINES = 620
 # An application takes each face as one file.
-MAX_LINES_OF = {"include/s3files/s3files.h": 800, "include/s3files/s3files.hpp": 1400}
+MAX_LINES_OF = {"include/s3files/s3files.h": 830, "include/s3files/s3files.hpp": 1400}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 GUARANTEE = re.compile(r"\*\*\[([A-Z]\d+)\]")

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "examples/cli/local_tree.h"
+#include "examples/cli/stream_tree.h"
 #include "examples/cli/tree.h"
 
 namespace cli {
@@ -102,6 +103,7 @@ class Bucket final : public Tree {
 }  // namespace
 
 std::unique_ptr<Tree> Tree::Of(Session& session, const Place& place) {
+  if (place.stream()) return StreamTree(session);
   if (place.local()) return LocalTree();
   return std::make_unique<Bucket>(session, session.FileSystem(place));
 }

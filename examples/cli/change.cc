@@ -28,7 +28,7 @@ bool RemoveTree(Session& session, const Place& place) {
     fs.unlink(below.path, session.Call(code));
     if (code.value() == ECANCELED) throw s3files::last_error();
     if (code && code.value() != ENOENT) {
-      session.Warn(std::string("cannot remove ") + s3files::last_error().message());
+      session.Warn(std::string("cannot remove ") + s3files::last_error().message(), code.value());
       all = false;
     }
   }
@@ -36,7 +36,7 @@ bool RemoveTree(Session& session, const Place& place) {
   std::error_code code;
   fs.rmdir(place.path, session.Call(code));
   if (!code || code.value() == ENOENT) return true;  // an implied one is gone with its last child
-  session.Warn(std::string("cannot remove ") + s3files::last_error().message());
+  session.Warn(std::string("cannot remove ") + s3files::last_error().message(), code.value());
   return false;
 }
 

@@ -11,7 +11,8 @@ R"(Lists directories, in byte order of the names.
 constexpr char kCopy[] =
 R"(Copies files between this host and a bucket, or in a bucket, where the store copies. A file
 appears whole, when all of it is there: an interrupted cp publishes nothing. Modes are kept,
-owners and times are not.
+owners and times are not. "-" is stdin as the one SOURCE, and stdout as TARGET (a file of that name
+is ./-); of an input that breaks off by an error nothing is published.
   -r   directories with all that is in them; symlinks as they are)";
 constexpr char kMove[] =
 R"(Renames a file or directory within one root; into TARGET where that is a directory.
@@ -58,7 +59,14 @@ const std::vector<Command>& Commands() {
       {"cat", "cat URL...", "Writes files to stdout.", {}, 1, SIZE_MAX, true, RunCat},
       {"cp", "cp [-r] SOURCE... TARGET", kCopy, {"-r"}, 2, SIZE_MAX, false, RunCopy},
       {"mv", "mv [-n] SOURCE TARGET", kMove, {"-n"}, 2, 2, false, RunMove},
-      {"rm", "rm [-r] URL...", kRemove, {"-r", "--everything"}, 1, SIZE_MAX, false, RunRemove},
+      {"rm",
+       "rm [-r [--everything]] URL...",
+       kRemove,
+       {"-r", "--everything"},
+       1,
+       SIZE_MAX,
+       false,
+       RunRemove},
       {"mkdir", "mkdir [-p] URL...", kMakeDirectory, {"-p"}, 1, SIZE_MAX, false, RunMakeDirectory},
       {"status", "status URL", kStatus, {}, 1, 1, true, RunStatus},
       {"commit", "commit [--dry-run] URL", kCommit, {"--dry-run"}, 1, 1, true, RunCommit},

@@ -52,9 +52,9 @@ class Copy {
         Any(from / name, to / name, false);
       } catch (const s3files::error& error) {  // the others are copied all the same
         if (session_.Interrupted()) throw;
-        session_.Warn((from / name).text + ": " + error.message());
+        session_.Warn((from / name).text + ": " + error.message(), error.code().value());
       } catch (const Failure& failure) {
-        session_.Warn(failure.what());
+        session_.Warn(failure.what(), failure.code);
       }
     });
   }
@@ -107,12 +107,18 @@ void RunCopy(Session& session, const Arguments& arguments) {
   for (const std::string& text : arguments.rest) places.push_back(session.PlaceOf(text, true));
   const Place to = places.back();
   places.pop_back();
+  if (to.stream() && (places.size() > 1 || arguments.Has("-r"))) {
+    throw Usage("stdout takes one file: cat writes several");
+  }
   const std::optional<Info> there = Tree::Of(session, to)->Look(to, true);
   const bool into = there && there->type == S3F_TYPE_DIRECTORY;
   if (!into && places.size() > 1) throw Failure(to.text + " is no directory: make it first");
   for (const Place& from : places) {
     if (from.local() && to.local()) {
       throw Usage("neither " + from.text + " nor " + to.text + " is in a bucket: use cp(1)");
+    }
+    if (from.stream() && (into || to.slash)) {
+      throw Usage("stdin has no name: say which file it is to be in " + to.text);
     }
     const bool below = into || (to.slash && !arguments.Has("-r"));
     if (to.slash && !there && !arguments.Has("-r")) {

@@ -29,9 +29,11 @@ Paths are taken as they are: nothing is unescaped, and there are no patterns.
                    themselves, as any program does; ls, cat, stat, status, commit --dry-run do not,
                    discard and commit only what they are given
   --json           one JSON object a line. A byte of a name that is not UTF-8 is U+DC80 to U+DCFF, as
-                   Python's os.fsencode takes them back
+                   Python's os.fsencode takes them back. Failures, too, on stderr:
+                   {"error": MESSAGE, "errno": NUMBER}, 0 where none is known
   --progress       bars on stderr where that is no terminal, too
   --help           after a command: its own help
+  --version        the library's version
 
 )";
 
@@ -56,7 +58,14 @@ const Command& CommandOf(const std::string& name) {
   throw Usage("there is no command \"" + name + "\": s3files --help lists them");
 }
 
-// The options before the command; `*next` is then the command. False: help was asked for.
+void Version() {
+  const std::uint32_t version = s3f_version();
+  std::cout << "s3files " << (version >> 16) << '.' << (version >> 8 & 0xff) << '.'
+            << (version & 0xff) << '\n';
+}
+
+// The options before the command; `*next` is then the command. False: help or version was asked for,
+// and told.
 bool ReadOptions(const std::vector<std::string>& given, std::size_t* next,
                  cli::Settings* settings) {
   for (; *next < given.size() && given[*next].rfind('-', 0) == 0; ++*next) {
@@ -65,7 +74,14 @@ bool ReadOptions(const std::vector<std::string>& given, std::size_t* next,
       if (*next + 1 == given.size()) throw Usage(option + " needs a value");
       return given[++*next];
     };
-    if (option == "--help" || option == "-h") return false;
+    if (option == "--help" || option == "-h") {
+      Help();
+      return false;
+    }
+    if (option == "--version") {
+      Version();
+      return false;
+    }
     if (option == "--json") {
       settings->json = true;
     } else if (option == "--progress") {
@@ -123,13 +139,9 @@ std::optional<Arguments> ReadArguments(const Command& command,
   return arguments;
 }
 
-int Run(const std::vector<std::string>& given) {
-  cli::Settings settings;
+int Run(const std::vector<std::string>& given, cli::Settings& settings) {
   std::size_t next = 0;
-  if (!ReadOptions(given, &next, &settings)) {
-    Help();
-    return 0;
-  }
+  if (!ReadOptions(given, &next, &settings)) return 0;
   if (next == given.size()) throw Usage("no command is given: s3files --help lists them");
   const Command& command = CommandOf(given[next]);
   const std::optional<Arguments> arguments = ReadArguments(command, given, next + 1);
@@ -138,12 +150,12 @@ int Run(const std::vector<std::string>& given) {
     return 0;
   }
   cli::Session session(settings, command.never);
-  const auto failed = [&](const std::string& message) {
+  const auto failed = [&](const std::string& message, int code = 0) {
     if (session.Interrupted()) {
-      session.Warn("interrupted");
+      session.Warn("interrupted", EINTR);
       return 130;
     }
-    session.Warn(message);
+    session.Warn(message, code);
     return 1;
   };
   try {
@@ -151,9 +163,10 @@ int Run(const std::vector<std::string>& given) {
     session.Close();
   } catch (const s3files::error& error) {
     const std::string message = error.message();
-    return failed(std::string(command.name) + ": " + (message.empty() ? error.what() : message));
+    return failed(std::string(command.name) + ": " + (message.empty() ? error.what() : message),
+                  error.code().value());
   } catch (const cli::Failure& failure) {
-    return failed(std::string(command.name) + ": " + failure.what());
+    return failed(std::string(command.name) + ": " + failure.what(), failure.code);
   }
   std::cout.flush();
   if (!std::cout) return failed("cannot write to stdout");
@@ -162,12 +175,15 @@ int Run(const std::vector<std::string>& given) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  return Run({argv + 1, argv + argc});
-} catch (const Usage& usage) {
-  std::cerr << "s3files: " << usage.what() << '\n';
-  return 2;
-} catch (const std::exception& error) {
-  std::cerr << "s3files: " << error.what() << '\n';
-  return 1;
+int main(int argc, char** argv) {
+  cli::Settings settings;
+  try {
+    return Run({argv + 1, argv + argc}, settings);
+  } catch (const Usage& usage) {
+    cli::TellFailure(settings, usage.what(), EINVAL);
+    return 2;
+  } catch (const std::exception& error) {
+    cli::TellFailure(settings, error.what(), 0);
+    return 1;
+  }
 }

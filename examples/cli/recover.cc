@@ -120,7 +120,7 @@ class Export {
     std::string line = "exported " + std::to_string(files_) + " files to " + directory_;
     if (incomplete_ > 0) {
       line += "; " + std::to_string(incomplete_) +
-              " have zeros where bytes are not here: see \"ranges\" in" + kManifest;
+              " have zeros where bytes are not here: see \"ranges\" in " + directory_ + kManifest;
     }
     if (!session_.settings().json) session_.Print(line);
   }
@@ -180,13 +180,16 @@ void RunRecover(Session& session, const Arguments& arguments) {
         target->One(entry);
       } catch (const s3files::error& error) {
         if (session.Interrupted()) throw;
-        session.Warn(std::string(entry.path) + ": " + error.message());
+        session.Warn(std::string(entry.path) + ": " + error.message(), error.code().value());
       } catch (const Failure& failure) {
-        session.Warn(failure.what());
+        session.Warn(failure.what(), failure.code);
       }
-    } else if (!verify || entry.whole == 0) {
-      session.Print(session.settings().json ? JsonOf(entry, state.ranges(session.Call()))
-                                            : Line(entry));
+    }
+    if ((target || verify) && entry.whole != 0) continue;
+    if (!session.settings().json) {
+      session.Print(Line(entry));
+    } else if (!target) {  // which has told it, as the manifest has it
+      session.Print(JsonOf(entry, state.ranges(session.Call())));
     }
   }
   if (target) target->End();

@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "examples/cli/text.h"
+
 namespace cli {
 namespace {
 
@@ -53,7 +55,18 @@ std::string Trimmed(std::string path) {
 
 }  // namespace
 
-Failure SystemFailure(const std::string& path) { return Failure(path + ": " + strerror(errno)); }
+void TellFailure(const Settings& settings, const std::string& message, int code) {
+  if (settings.json) {
+    std::cerr << Json().Text("error", message).Number("errno", std::int64_t{code}).str() << '\n';
+  } else {
+    std::cerr << "s3files: " << message << '\n';
+  }
+}
+
+Failure SystemFailure(const std::string& path) {
+  const int code = errno;
+  return Failure(path + ": " + strerror(code), code);
+}
 
 std::string Place::name() const {
   std::string whole = path;
@@ -117,15 +130,27 @@ s3files::file_system& Session::FileSystem(const Place& place) {
       throw Usage("a state directory belongs to one root: " + open_.begin()->first + " has it, " +
                   place.root + " needs a command of its own");
     }
-    if (never_ && access(settings_.state_dir.c_str(), F_OK) != 0) {  // it is not to be made
-      throw SystemFailure("state directory " + settings_.state_dir);
-    }
+    if (never_) RequireJournal();
     options["state_dir"] = settings_.state_dir;
     if (never_) options["commit_delay"] = "never";
   }
   auto on_event = [this](const s3files::event& event) { progress_.OnEvent(event); };
-  return open_.emplace(place.root, s3files::file_system(place.root, options, on_event, Call()))
-      .first->second;
+  try {
+    return open_.emplace(place.root, s3files::file_system(place.root, options, on_event, Call()))
+        .first->second;
+  } catch (const s3files::error& error) {
+    if (error.code() == std::errc::invalid_argument) throw Usage(error.message());
+    throw;
+  }
+}
+
+// Opening would make what is missing, and whoever only looks changes nothing.
+void Session::RequireJournal() const {
+  const std::string& directory = settings_.state_dir;
+  if (access(directory.c_str(), F_OK) != 0) throw SystemFailure("state directory " + directory);
+  if (access((directory + "/journal.db").c_str(), F_OK) != 0 && errno == ENOENT) {
+    throw Failure(directory + " has no journal.db: recover --list tells what else it has", ENOENT);
+  }
 }
 
 s3files::call Session::Call() const { return s3files::call().cancelled_by(Token()); }
@@ -146,9 +171,9 @@ void Session::Print(const std::string& line) const {
   if (!std::cout) throw Failure("cannot write to stdout");
 }
 
-void Session::Warn(const std::string& message) {
+void Session::Warn(const std::string& message, int code) {
   progress_.Clear();
-  std::cerr << "s3files: " << message << '\n';
+  TellFailure(settings_, message, code);
   warned_ = true;
 }
 

@@ -18,7 +18,9 @@ struct Usage : std::runtime_error {
 };
 // A failure of this program or of the host, not of the library.
 struct Failure : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Failure(const std::string& message, int errno_code = 0)
+      : std::runtime_error(message), code(errno_code) {}
+  int code;  // 0: none is known
 };
 // `path`: what errno says of it.
 Failure SystemFailure(const std::string& path);
@@ -32,6 +34,9 @@ struct Settings {
   bool progress = false;  // also where stderr is no terminal
 };
 
+// On stderr, for people or for programs. `code`: errno; 0: none is known.
+void TellFailure(const Settings& settings, const std::string& message, int code);
+
 // A file or directory, here or in a bucket.
 struct Place {
   std::string text;    // as it was given
@@ -40,7 +45,8 @@ struct Place {
   bool slash = false;  // `text` ends with one: a directory is meant
 
   bool local() const { return root.empty(); }
-  std::string name() const;  // the last component
+  bool stream() const { return local() && path == "-"; }  // stdin or stdout
+  std::string name() const;                               // the last component
   Place operator/(const std::string& child) const;
 };
 
@@ -66,12 +72,14 @@ class Session {
   void RequireStateDir(const char* command) const;
   void Print(const std::string& line) const;  // to stdout
   // Says so on stderr; the command goes on, and ends with 1.
-  void Warn(const std::string& message);
+  void Warn(const std::string& message, int code = 0);
   bool warned() const { return warned_; }
   // Commits what may be committed, and ends the file systems.
   void Close();
 
  private:
+  void RequireJournal() const;
+
   Settings settings_;
   const bool never_;
   Progress progress_;

@@ -1102,10 +1102,23 @@ class filebuf : public std::streambuf {
 
   bool is_open() const noexcept { return static_cast<bool>(file_); }
 
-  // Writes what is buffered and closes the file, which commits it. Errors as file::close, and those
-  // of every write before. It is not open afterwards, even on failure.
-  void close(const call& how = {}) {
+  // Writes what is buffered, and returns when everything staged for the file is durable. Errors as
+  // file::fsync, and those of every write before.
+  void fsync(const call& how = {}) {
     if (flush(how)) {
+      file_.fsync(how);
+    } else {
+      how.fail(*failure_);
+    }
+  }
+
+  // Writes what is buffered and closes the file, which commits it. Errors as file::close, and those
+  // of every write before. It is not open afterwards, even on failure: nothing can be read or written,
+  // and closing again does nothing.
+  void close(const call& how = {}) {
+    const bool flushed = !is_open() || flush(how);
+    forget_buffer();
+    if (flushed) {
       file_.close(how);
     } else {
       abandon();
@@ -1116,8 +1129,7 @@ class filebuf : public std::streambuf {
   // Closes the file and publishes nothing of what this wrote.
   void abandon() noexcept {
     file_ = file();
-    setg(nullptr, nullptr, nullptr);
-    setp(nullptr, nullptr);
+    forget_buffer();
   }
 
  protected:
@@ -1145,6 +1157,7 @@ class filebuf : public std::streambuf {
   }
 
   int_type overflow(int_type c) override {
+    if (!is_open()) return traits_type::eof();
     start_writing();
     if (traits_type::eq_int_type(c, traits_type::eof())) return traits_type::not_eof(c);
     if (pptr() == epptr()) require_flush();
@@ -1154,7 +1167,7 @@ class filebuf : public std::streambuf {
   }
 
   std::streamsize xsputn(const char* from, std::streamsize size) override {
-    if (size < static_cast<std::streamsize>(buffer_.size())) {
+    if (!is_open() || size < static_cast<std::streamsize>(buffer_.size())) {
       return std::streambuf::xsputn(from, size);
     }
     start_writing();
@@ -1194,8 +1207,12 @@ class filebuf : public std::streambuf {
   // which begins there, or neither.
   void start_reading() {
     require_flush();
-    setp(nullptr, nullptr);
+    forget_buffer();
+  }
+
+  void forget_buffer() noexcept {
     setg(nullptr, nullptr, nullptr);
+    setp(nullptr, nullptr);
   }
 
   void start_writing() {
@@ -1258,6 +1275,10 @@ class file_stream : public Stream {
 
   // Closes and publishes nothing; so does destruction.
   void abandon() noexcept { buffer_.abandon(); }
+
+  // Flushes, and returns when what was written would survive a loss of power: published or, with a
+  // state_dir, in its journal. Errors as close.
+  void fsync(const call& how = {}) { buffer_.fsync(how); }
 
  private:
   filebuf buffer_;

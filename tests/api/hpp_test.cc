@@ -498,6 +498,37 @@ TEST_F(HppTest, CloseReportsTheFirstWriteThatFailed) {
   EXPECT_THROW(unflushed.close(), s3files::error);
 }
 
+TEST_F(HppTest, AStreamThatIsClosedTakesNothing) {
+  s3files::ofstream out(fs_, "a");
+  out << "x";
+  out.close();
+  out << "y";
+  EXPECT_TRUE(out.bad());
+  out.clear();
+  out << std::string(1 << 20, 'y');
+  EXPECT_TRUE(out.bad());
+  out.close();  // what is not open closes without a word
+  EXPECT_THROW(out.fsync(), s3files::error);
+  s3files::ifstream in(fs_, "a");
+  in.peek();
+  in.close();
+  EXPECT_EQ(in.get(), std::char_traits<char>::eof());
+  EXPECT_TRUE(in.bad());
+  EXPECT_EQ(Read(other_, "a"), "x");
+}
+
+TEST_F(HppTest, FsyncOfAStreamFlushesIt) {
+  s3files::ofstream out(fs_, "a");
+  out << "x";
+  out.fsync();
+  EXPECT_EQ(Read(other_, "a"), "x");
+  out << "y";
+  out.fsync(call(code_).within(-1s));
+  EXPECT_EQ(code_, std::errc::timed_out);
+  EXPECT_THROW(out.close(), s3files::error) << "a write has failed";
+  EXPECT_EQ(Read(other_, "a"), "x");
+}
+
 TEST_F(HppTest, StreamsPassErrorsOnWhereAskedTo) {
   fs_.open("a", kNew).close();
   s3files::ofstream out(fs_.open("a", open_flags::read));

@@ -25,8 +25,8 @@ class Cli:
             command += ["--state-dir", str(state)]
         return command + ["--json"] * json_lines + list(arguments)
 
-    def run(self, *arguments, code=0, **how):
-        done = subprocess.run(self.command(*arguments, **how), stdout=subprocess.PIPE,
+    def run(self, *arguments, code=0, stdin=b"", **how):
+        done = subprocess.run(self.command(*arguments, **how), input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=60)
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         return done

@@ -1,11 +1,15 @@
 """The commands that look at files and change them, over http and on file://."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
 import time
 
 import pytest
+
+import s3files
 
 NAMES = [b"plain", b"with space", b"new\nline", b"%20%2e", b'"quo\\te', b"-l",
          "\u00e4\U0001f600".encode()]
@@ -102,7 +106,9 @@ def test_stat_and_ls(cli):
     (["-o", "x", "ls", "s3://b"], "not NAME=VALUE"), (["status", "s3://b"], "needs --state-dir"),
     (["commit", "s3://b"], "needs --state-dir"), (["cp", "a", "b"], "use cp(1)"),
     (["mv", "a", "s3://b/c"], "use cp, then rm"), (["recover", "x"], "one of --list"),
-    (["--root", "s3://a", "ls", "s3://b/c"], "not below --root")])
+    (["--root", "s3://a", "ls", "s3://b/c"], "not below --root"),
+    (["-o", "bogus=1", "ls", "s3://b"], "unknown option bogus"), (["ls", "s3://"], "s3://BUCKET"),
+    (["cp", "-", "-"], "use cp(1)"), (["cp", "s3://b/c", "s3://b/d", "-"], "cat writes several")])
 def test_wrong_arguments(local, arguments, message):
     local.options = {}
     assert message in local.error(*arguments, code=2)
@@ -117,6 +123,40 @@ def test_errors_name_the_thing(cli, tmp_path):
     cli("mkdir", cli.url("d"))
     assert "d" in cli.error("mkdir", cli.url("d"))
     assert cli("mkdir", "-p", cli.url("d")) == b""
+
+
+def test_failures_for_programs(cli, tmp_path):
+    def failures(*arguments, **how):
+        lines = cli.error(*arguments, json_lines=True, **how).splitlines()
+        return [json.loads(line) for line in lines]
+
+    (failure,) = failures("cat", cli.url("none"))
+    assert failure["errno"] == errno.ENOENT and "none" in failure["error"]
+    (failure,) = failures("cp", str(tmp_path / "nodir/f"), cli.url("f"))
+    assert "no such file" in failure["error"]
+    (failure,) = failures("ls", "here", code=2)
+    assert failure["errno"] == errno.EINVAL
+
+
+def test_streams(cli):
+    data = os.urandom(5_000_000)
+    cli("cp", "-", cli.url("f"), stdin=data)
+    assert get(cli, "f") == data and cli("cp", cli.url("f"), "-") == data
+    assert cli.json("stat", cli.url("f"))[0]["mode"] == 0o644
+    cli("cp", "-", cli.url("empty"))
+    assert get(cli, "empty") == b""
+    cli("mkdir", cli.url("d"))
+    for directory in ("d", "d/", "none/"):
+        assert "stdin has no name" in cli.error("cp", "-", cli.url(directory), code=2)
+
+
+def test_version(local):
+    local.options = {}
+    assert local("--version") == f"s3files {s3files.__version__}\n".encode()
+
+
+def test_rm_tells_of_everything(local):
+    assert b"[--everything]" in local("--help")
 
 
 def test_help(local):
@@ -145,6 +185,21 @@ def test_progress(cli, tmp_path):
     assert cli.run("cp", source, cli.url("f")).stderr == b""
     bars = cli.run("--progress", "cp", source, cli.url("f")).stderr
     assert b"100% 2.9 MiB" in bars and bars.endswith(b"\n")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_cp_of_stdin_publishes_nothing(s3, sent):
+    process = subprocess.Popen(s3.command("cp", "-", s3.url("f")), stdin=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdin.write(b"half")
+    process.stdin.flush()
+    time.sleep(0.2)
+    process.send_signal(sent)
+    assert process.wait(timeout=30) == 130
+    process.stdin.close()
+    assert b"interrupted" in process.stderr.read()
+    process.stderr.close()
+    assert s3("ls", s3.url()) == b""
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -98,13 +98,23 @@ def test_recover_without_the_store(cli, state, tmp_path):
                                  {"offset": 5, "size": 5, "where": "in_store"}]
     assert cli("recover", "--verify", str(state)).endswith(b"whole\n")
     out = tmp_path / "out"
-    cli("recover", "--export", str(out), str(state))
+    exported = cli("recover", "--export", str(out), str(state)).decode()
+    assert f'see "ranges" in {out}/.s3files-manifest.jsonl\n' in exported
     assert (out / "changed").read_bytes() == bytes(3) + b"XX" + bytes(5)
     assert (out / "new").read_bytes() == b"new file"
     assert (out / "d/na me\n").read_bytes() == b"odd"
     manifest = [json.loads(line) for line in (out / ".s3files-manifest.jsonl").open()]
     assert manifest[1:] == entries
     assert "not empty" in cli.error("recover", "--export", str(out), str(state))
+
+
+def test_looking_makes_no_journal(cli, state):
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (state / name).unlink(missing_ok=True)
+    for command in (["status"], ["ls"], ["commit", "--dry-run"]):
+        assert "has no journal.db" in cli.error(*command, cli.url(), state=state)
+    cli("recover", "--list", str(state))
+    assert not (state / "journal.db").exists()
 
 
 def contents(directory):
@@ -131,6 +141,15 @@ def test_recover_of_a_damaged_one(local, tmp_path):
     assert "not whole" in cli.error("recover", "--export", str(tmp_path / "out2"), str(state))
     strangers = contents(tmp_path / "out2/.s3files-strangers").values()
     assert b"odd" + b"." * dots in strangers
+
+
+def test_export_names_what_is_missing(local, tmp_path):
+    state = stage(local, tmp_path, dots=20_000)
+    next((state / "staged").iterdir()).unlink()
+    (lost,) = [e for e in local.json("recover", "--verify", str(state), code=1) if "path" in e]
+    done = local.run("recover", "--export", str(tmp_path / "out"), str(state), code=1)
+    assert lost["path"].encode() in done.stdout and lost["message"].encode() in done.stdout
+    assert b"named above" in done.stderr
 
 
 def test_a_directory_in_use(local, tmp_path):

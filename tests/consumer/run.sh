@@ -24,6 +24,8 @@ cmake --install "$build" --prefix "$prefix" > "$work/install.log"
 library=$(find "$prefix" -name libs3files.so)
 [[ -n $library ]] || fail "no libs3files.so is installed"
 
+[[ -s $prefix/share/doc/s3files/LICENSE ]] || fail "no LICENSE is installed"
+
 others=$(nm -D --defined-only "$library" | awk '$3 !~ /^s3f_/ { print $3 }')
 [[ -z $others ]] || fail "the library exports more than s3f_*: $others"
 
@@ -40,4 +42,10 @@ cc -std=c99 "${warnings[@]}" "$here/consumer.c" -o "$work/by_pkg_config_c" "${fl
 c++ -std=c++17 "${warnings[@]}" "$here/consumer.cpp" -o "$work/by_pkg_config_cpp" "${flags[@]}"
 expect_ok "$work/by_pkg_config_c"
 expect_ok "$work/by_pkg_config_cpp"
-echo "consumer: CMake package and pkg-config, C99 and C++17: ok"
+
+# As a C linker needs it, which knows nothing of C++. The shared library lies beside: it is not meant.
+read -ra flags <<< "$(pkg-config --static --cflags --libs s3files)"
+cc -std=c99 "${warnings[@]}" "$here/consumer.c" -o "$work/by_pkg_config_static" \
+  "${flags[@]/#-ls3files/-l:libs3files.a}"
+expect_ok "$work/by_pkg_config_static"
+echo "consumer: CMake package and pkg-config, C99 and C++17, shared and static: ok"

@@ -152,6 +152,10 @@ class FileSystem:
     store has another version than the one a change was made on, or an open file reads. Every method
     may be called from any thread; the library runs without the GIL. In a forked child an inherited
     file system gives EBUSY; the child may open its own.
+
+    The end of its `with` block closes it. An exception there abandons the files that are still open,
+    and what was closed is committed all the same. Where that fails the OSError of close() is raised,
+    with the exception as its __context__, and the file system stays open with what is staged.
     """
 
     _fs = None  # until open, and after close
@@ -187,9 +191,7 @@ class FileSystem:
             lib.s3f_fs_close(self._fs, 0, None)
             self._fs = None
             return
-        while self._handles:
-            with contextlib.suppress(OSError):  # staged by others too: closing drops it
-                lib.s3f_abandon(self._handles.pop(), None)
+        self._abandon_files()
         fs, self._fs = self._fs, None
         lib.s3f_fs_close(fs, _abi.CLOSE_DISCARD, None)
 
@@ -201,11 +203,9 @@ class FileSystem:
         return self
 
     def __exit__(self, kind, value, traceback):
-        if kind is None:
-            self.close()
-        else:
-            with contextlib.suppress(OSError):  # the exception under way says more
-                self.close(discard=True)
+        if kind is not None:
+            self._abandon_files()
+        self.close()
 
     def __del__(self):
         if self._fs is not None:
@@ -224,7 +224,8 @@ class FileSystem:
 
         Closing a written file commits it, and raises what that fails with; the file is closed then
         too, and its bytes stay staged until commit() or discard() of the path. Leaving its `with`
-        block by an exception, abandon(), or never closing it publishes nothing.
+        block by an exception, abandon(), or never closing it publishes nothing. os.fsync knows no
+        such file: its own fsync() is for all of them, and flushes first.
         """
         return _io.open_file(self, path, mode, buffering, encoding, errors, newline)
 
@@ -472,6 +473,11 @@ class FileSystem:
         finally:
             for file in lent.values():
                 file._give_back()
+
+    def _abandon_files(self):
+        while self._handles:
+            with contextlib.suppress(OSError):  # staged by others too: closing settles it
+                lib.s3f_abandon(self._handles.pop(), None)
 
     # What files need
 

@@ -50,6 +50,15 @@ class _Abandoning:
         self._file._abandoned = True
         self.close()
 
+    def fsync(self):
+        """Flushes, and returns when everything staged for the file is durable.
+
+        That is in the journal of a state_dir, without a request, else in the store.
+        """
+        handle = self._file._open_handle()
+        self.flush()
+        lib.s3f_fsync(handle, None)
+
     def lock(self, start=0, length=0, *, shared=False, owner=0, timeout=None):
         """Waits for an advisory lock on `length` bytes (0: to the end, however the file grows).
 
@@ -130,7 +139,7 @@ class RawFile(_Abandoning, io.RawIOBase):
             self._fs._close_handle(handle, self.name, self._abandoned)
 
     def _open_handle(self):
-        if not self._is_lent:  # the library keeps those
+        if not (self._is_lent or self._abandoned):  # the library keeps those; what is flushed is lost
             self._fs._pointer()  # after discarding, the file system has closed the handle
         if self._handle is None:
             raise ValueError("I/O operation on closed file")
@@ -223,10 +232,6 @@ class RawFile(_Abandoning, io.RawIOBase):
         handle = self._open_handle()
         size = 2**63 - 1 if size is None else size
         return lib.s3f_copy_range(source._open_handle(), source_offset, handle, offset, size, None)
-
-    def fsync(self):
-        """Returns when everything staged for the file is durable."""
-        lib.s3f_fsync(self._open_handle(), None)
 
     def stat(self):
         """Attributes of the open file; no request."""

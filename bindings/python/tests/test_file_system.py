@@ -269,6 +269,34 @@ def test_leaving_by_an_exception_ends_the_file_system(store):
     out.close()
 
 
+def test_leaving_by_an_exception_commits_what_was_closed(store, other):
+    url, options = store
+    with pytest.raises(KeyError):
+        with s3files.FileSystem(url, commit_delay="1h", **options) as fs:
+            write(fs, "closed")
+            out = fs.open("open", "w")
+            out.write("half")
+            raise KeyError
+    assert fs.closed
+    out.abandon()
+    assert other.listdir() == ["closed"]
+
+
+def test_leaving_by_an_exception_tells_what_cannot_be_committed(store, other):
+    url, options = store
+    with pytest.raises(OSError) as caught:
+        with s3files.FileSystem(url, commit_delay="1h", on_conflict=lambda _: "fail",
+                                **options) as fs:
+            write(fs, "a", "mine")
+            write(other, "a", "theirs")
+            raise KeyError
+    assert caught.value.errno == errno.ESTALE
+    assert isinstance(caught.value.__context__, KeyError)
+    assert list(fs.staged()) == ["/a"]
+    fs.discard("a")
+    fs.close()
+
+
 def test_garbage_warns(store):
     url, options = store
     fs = s3files.FileSystem(url, **options)

@@ -144,6 +144,18 @@ def test_wrong_direction_is_unsupported(fs):
         file.read(1)
 
 
+@pytest.mark.parametrize("mode, buffering", [("w", -1), ("wb", -1), ("w+b", -1), ("wb", 0)])
+def test_fsync_of_every_kind_of_file(fs, other, mode, buffering):
+    with fs.open("a", mode, buffering) as out:
+        out.write(b"half" if "b" in mode else "half")
+        out.fsync()
+        assert other.stat("a").st_size == 4
+    with fs.open("a", mode.replace("w", "r")) as file:
+        file.fsync()
+    with pytest.raises(ValueError):
+        out.fsync()
+
+
 def test_closed_file_raises_value_error(fs):
     write(fs, "a")
     file = fs.open("a", "rb", buffering=0)

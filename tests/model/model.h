@@ -152,6 +152,8 @@ struct Content {
   std::string bytes() const { return staged ? *staged : base ? base->bytes : ""; }
 };
 
+inline constexpr int kAbandoned = -1;  // among stagers, as in inode.h
+
 // A file that a client has open or staged.
 struct File {
   std::string path;  // its last
@@ -164,7 +166,7 @@ struct File {
   bool exclusive = false;
   bool early = false;  // its upload may have begun, and with it the time it tells, [N7]
   int error = 0;
-  std::set<int> stagers;  // handles; 0: closed ones
+  std::set<int> stagers;  // handles; 0: closed ones; kAbandoned
   bool unsure = false;    // a commit failed, and may have taken effect
   std::set<int> ours;     // the ids of those that did
   bool operator==(const File&) const = default;

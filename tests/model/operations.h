@@ -268,8 +268,9 @@ class Expectation {
     OpenHandle& handle = TheHandle();
     File& file = FileOf(handle);
     int error = 0;
-    if (handle.has_staged && file.stagers.contains(handle.id)) {
-      if (file.stagers.size() > 1) {
+    if (handle.has_staged && file.stagers.erase(handle.id) > 0) {
+      if (file.stagers.size() > file.stagers.count(kAbandoned)) {
+        file.stagers.insert(kAbandoned);
         error = EBUSY;
       } else {
         w_.Discard(c_, file);

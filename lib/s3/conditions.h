@@ -14,7 +14,7 @@
 namespace s3files {
 
 enum class ConditionKind : uint8_t {
-  kCreate,  // If-None-Match on PUT
+  kCreate,   // If-None-Match on PUT
   kReplace,  // If-Match on PUT
   kCompleteCreate,
   kCompleteReplace,
@@ -40,7 +40,8 @@ class ConditionTrial {
  public:
   // `standing`: of its kind, where what is found out is kept. Null: there is no condition.
   explicit ConditionTrial(std::atomic<Standing>* standing)
-      : shared_(standing), standing_(standing == nullptr ? Standing::kReliedOn : standing->load()) {}
+      : shared_(standing),
+        standing_(standing == nullptr ? Standing::kReliedOn : standing->load()) {}
 
   bool sent() const { return standing_ != Standing::kNotSent; }
   bool relied_on() const { return standing_ == Standing::kReliedOn; }

@@ -49,8 +49,8 @@ class GenericHonoured : public Generic {
       if (now) WriteAll(other_, path, "another's");
     });
     EXPECT_EQ(change(fs).value(), ESTALE);
-    EXPECT_EQ(ReadAll(Open(), path), "another's");
-    EXPECT_EQ(ReadAll(fs, path), "another's");
+    EXPECT_TRUE(ReadAll(Open(), path) == "another's");
+    EXPECT_TRUE(ReadAll(fs, path) == "another's");
   }
 
   const file_system other_ = Open();
@@ -130,9 +130,9 @@ class GenericRefused : public Generic {
 TEST_F(GenericRefused, W8EachKindIsRefusedOnce) {
   const file_system fs = OpenGeneric();
   for (int round = 0; round < 3; ++round) {
-    WriteAll(fs, "a", kLarge);                 // creates
+    WriteAll(fs, "a", kLarge);  // creates
     WriteAll(fs, "a", "small, in one request");
-    WriteAll(fs, "a", kLarge);                 // replaces
+    WriteAll(fs, "a", kLarge);  // replaces
     fs.rename("a", "b");
     WriteAll(fs, "a", "once more");
     fs.rename("a", "b");
@@ -165,7 +165,7 @@ TEST_F(GenericIgnored, W8TheHeadBeforeStillCompares) {
   std::error_code code;
   out.close(code);
   EXPECT_EQ(code.value(), ESTALE);
-  EXPECT_EQ(ReadAll(Open(), "a"), "another's");
+  EXPECT_TRUE(ReadAll(Open(), "a") == "another's");
   WriteAll(fs, "a", kLarge);
   fs.rename("a", "b");
   fs.unlink("b");

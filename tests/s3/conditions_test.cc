@@ -145,12 +145,11 @@ TEST_F(ConditionsTest, WhatChangedMeanwhileIsNotWrittenWithoutTheCondition) {
     EXPECT_EQ(Run({refusal, Changed()}, [&] { return Complete(replace_); },
                   {"POST If-Match \"e0\"", "HEAD"}),
               ESTALE);
-    EXPECT_EQ(Run({refusal, Changed()}, [&] { return Delete(); },
-                  {"DELETE If-Match \"e0\"", "HEAD"}),
-              ESTALE);
-    EXPECT_EQ(Run({refusal, Missing()}, [&] { return Delete(); },
-                  {"DELETE If-Match \"e0\"", "HEAD"}),
-              0);
+    EXPECT_EQ(
+        Run({refusal, Changed()}, [&] { return Delete(); }, {"DELETE If-Match \"e0\"", "HEAD"}),
+        ESTALE);
+    EXPECT_EQ(
+        Run({refusal, Missing()}, [&] { return Delete(); }, {"DELETE If-Match \"e0\"", "HEAD"}), 0);
     EXPECT_EQ(Run({refusal, Refusal(403, "AccessDenied")}, [&] { return Complete(replace_); },
                   {"POST If-Match \"e0\"", "HEAD"}),
               EACCES)
@@ -161,17 +160,21 @@ TEST_F(ConditionsTest, WhatChangedMeanwhileIsNotWrittenWithoutTheCondition) {
 TEST_F(ConditionsTest, AStoreThatMisjudgesEtagsIsFoundOut) {
   const ScriptedReply failed = Refusal(412, "PreconditionFailed");
   const auto complete = [&] { return Complete(replace_); };
-  EXPECT_EQ(Run({failed, Unchanged(), Completed()}, complete,
-                {"POST If-Match \"e0\"", "HEAD", "POST"}),
-            0);
+  EXPECT_EQ(
+      Run({failed, Unchanged(), Completed()}, complete, {"POST If-Match \"e0\"", "HEAD", "POST"}),
+      0);
   EXPECT_EQ(Run({Completed()}, complete, {"POST"}), 0);
 }
 
 TEST_F(ConditionsTest, AStoreThatTookOneIsBelievedThe412) {
   const ScriptedReply failed = Refusal(412, "PreconditionFailed");
   const std::vector<std::string> once = {"POST If-Match \"e0\""};
-  EXPECT_EQ(Run({Completed()}, [&] { return Complete(replace_); }, once), 0);
-  EXPECT_EQ(Run({failed}, [&] { return Complete(replace_); }, once), ESTALE);
+  EXPECT_EQ(Run(
+                {Completed()}, [&] { return Complete(replace_); }, once),
+            0);
+  EXPECT_EQ(Run(
+                {failed}, [&] { return Complete(replace_); }, once),
+            ESTALE);
 }
 
 TEST_F(ConditionsTest, A412ToCreateIsBelieved) {
@@ -189,8 +192,8 @@ TEST_F(ConditionsTest, ALostReplyIsSettledByCommitId) {
                 {post, "HEAD", post, "HEAD"}),
             0);
   // So it may have with a store that then refuses the condition.
-  EXPECT_EQ(Run({Broken(), Unchanged(), Refusal(501, ""), Unchanged(),
-                 Refusal(404, "NoSuchUpload"), ours},
+  EXPECT_EQ(Run({Broken(), Unchanged(), Refusal(501, ""), Unchanged(), Refusal(404, "NoSuchUpload"),
+                 ours},
                 complete, {post, "HEAD", post, "HEAD", "POST", "HEAD"}),
             0);
 }

@@ -41,7 +41,7 @@ static void on_event(void* user, const s3f_event* event) {
           event->path, event->detail);
       break;
     case S3F_EVENT_UNCONDITIONAL:
-      report("%s", event->message);
+      report("%s", event->detail);
       break;
     default:
       if (mount->debug) report("event %u: %s: %s", event->kind, event->path, event->message);

@@ -129,8 +129,9 @@ enum {
   S3F_EVENT_COMMIT_FAILED = 2, /* it stays staged; `code` and `message` say why */
   S3F_EVENT_CONFLICT = 3,      /* the store's version won; `detail` = where the staged bytes are */
   S3F_EVENT_KEY_SKIPPED = 4,   /* an object whose key cannot be a path is not listed */
-  S3F_EVENT_UNCONDITIONAL = 5, /* the store ignores a condition: checked by a HEAD just before */
-  S3F_EVENT_PROGRESS = 6       /* of a commit in parts: `bytes` of `total` are in the store */
+  S3F_EVENT_UNCONDITIONAL =
+      5, /* conditions not relied on, [W8]: a HEAD compares; `detail` says on what */
+  S3F_EVENT_PROGRESS = 6 /* of a commit in parts: `bytes` of `total` are in the store */
 };
 
 /* Valid during the callback only. */
@@ -228,7 +229,7 @@ typedef struct s3f_fs_config {
  *   part_size           [8M]    first part size of multipart uploads, 5M..5G
  *   multipart_threshold [16M]   larger content is uploaded in parts
  *   parallel            [32]    most requests this file system has under way by itself, 1..256
- *   strict              [off]   on: where the store ignores a condition, writes are -ENOTSUP instead
+ *   strict              [off]   on: where a condition is not relied on, writes are -ENOTSUP instead
  *                               of being checked by a HEAD just before
  *   timeout             [60s]   for calls that have no deadline, per operation with the store
  *   default_uid/gid     [0]     owner of objects that carry none; default_file_mode [0644],
@@ -245,8 +246,9 @@ typedef struct s3f_fs_config {
  *   access_key, secret_key, session_token [$AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY, $AWS_SESSION_TOKEN]
  *   anonymous           [off]   on: requests are not signed
  *   addressing          [auto]  path or virtual; auto: virtual on AWS, path with an endpoint
- *   provider            [auto]  which conditions the store honours: aws, ceph-rgw, swift, generic;
- *                               auto: aws without an endpoint, else generic
+ *   provider            [auto]  which conditions the store is relied on to honour: aws, ceph-rgw, swift,
+ *                               generic (see the table at [W8] in SEMANTICS.md); auto: aws without an
+ *                               endpoint, else generic
  *   ca_file             [the system's] certificates to trust, PEM; no others are then
  *   verify_tls          [on]    off: any certificate is accepted, whoever is in between: for tests
  *   connections         [64]    most connections, 1..1,024

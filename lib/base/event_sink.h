@@ -16,7 +16,7 @@ enum class EventKind : uint32_t {
   kCommitFailed = 2,   // it stays staged; `status` says why
   kConflict = 3,       // the store's version won; `detail` is the lost+found path
   kKeySkipped = 4,     // a key that cannot be a path was left out of a listing
-  kUnconditional = 5,  // the store does not honour a condition: checked with a HEAD just before
+  kUnconditional = 5,  // a condition is not relied on: checked with a HEAD just before
   kProgress = 6,       // of a commit in parts: `bytes` of `total` are in the store
 };
 

@@ -71,7 +71,7 @@ FileSystem::FileSystem(std::shared_ptr<ObjectStore> store, const FileSystemOptio
       names_({options.prefix, options.entry_limit, options.unpacked_limit}, &fetcher_, &spill_),
       importer_(store_.get(), &guard_, &fetcher_, &spill_, &names_, clock, options.import),
       walk_(&names_, &importer_),
-      guard_(store_.get(), events_, options.strict),
+      guard_(store_.get(), events_, options.prefix, options.strict),
       uploads_(store_.get(), transfers_.get(), journal_.get()),
       writer_(store_.get(), &uploads_, &fetcher_, &spill_, transfers_.get(), &guard_,
               options.parts),

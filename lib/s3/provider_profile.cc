@@ -10,9 +10,9 @@ namespace {
 
 // Only PUT's conditions: they are the ones that a store which does not know them refuses. The
 // others are silently ignored by many, which would lose updates.
-ProviderProfile Generic() {
+ProviderProfile ConditionalPuts(absl::string_view name) {
   ProviderProfile out;
-  out.name = "generic";
+  out.name = name;
   out.capabilities.conditional_complete = false;
   out.capabilities.conditional_delete = false;
   out.capabilities.copy_source = false;
@@ -20,10 +20,15 @@ ProviderProfile Generic() {
   return out;
 }
 
+ProviderProfile Generic() {
+  ProviderProfile out = ConditionalPuts("generic");
+  out.capabilities.try_conditions = true;
+  return out;
+}
+
 // Ceph 16 (pacific).
 ProviderProfile CephRgw() {
-  ProviderProfile out = Generic();
-  out.name = "ceph-rgw";
+  ProviderProfile out = ConditionalPuts("ceph-rgw");
   out.quote_etags = false;             // a quoted one never matches
   out.percent_in_copy_source = false;  // "%25" there crashes the gateway
   return out;
@@ -31,8 +36,7 @@ ProviderProfile CephRgw() {
 
 // OpenStack Swift 2.30 with s3api: 501 for conditional writes.
 ProviderProfile Swift() {
-  ProviderProfile out = Generic();
-  out.name = "swift";
+  ProviderProfile out = ConditionalPuts("swift");
   out.capabilities.conditional_create = false;
   out.capabilities.conditional_replace = false;
   return out;

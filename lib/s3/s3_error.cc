@@ -70,6 +70,16 @@ Verdict VerdictOf(int http_status, absl::string_view code) {
   return Verdict::kFinal;
 }
 
+bool NotUnderstood(int http_status, absl::string_view code) {
+  if (http_status == 501 || code == "NotImplemented") return true;
+  return http_status == 400 && (code == "InvalidArgument" || code == "InvalidRequest" ||
+                                code == "NotSupported" || code == "BadRequest");
+}
+
+bool PreconditionFailed(int http_status, absl::string_view code) {
+  return http_status == 412 || code == "PreconditionFailed";
+}
+
 int ErrnoOfReply(int http_status, absl::string_view code) {
   if (const CodeMeaning* meaning = Find(code)) return meaning->error;
   switch (http_status) {

@@ -23,6 +23,10 @@ enum class Verdict {
 // For a reply that is an error; `code` is S3's, empty where there is no body (HEAD).
 Verdict VerdictOf(int http_status, absl::string_view code);
 
+// The request asks for what this store does not have: all of it, or a header of it.
+bool NotUnderstood(int http_status, absl::string_view code);
+bool PreconditionFailed(int http_status, absl::string_view code);
+
 // 412 is ESTALE, 404 ENOENT, ...; callers who know their precondition refine it.
 int ErrnoOfReply(int http_status, absl::string_view code);
 

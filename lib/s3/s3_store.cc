@@ -49,7 +49,7 @@ absl::Status WriteError(const S3Reply& reply, const WriteCondition& sent) {
   const std::string& code = reply.error.code;
   const bool gone = reply.http.status == 404 && !sent.if_match.empty() && code != "NoSuchBucket" &&
                     code != "NoSuchUpload";
-  const bool failed = reply.http.status == 412 || code == "PreconditionFailed";
+  const bool failed = PreconditionFailed(reply.http.status, code);
   if (!gone && !failed) return Plain(reply.status);
   return Error(sent.if_none_match_any ? EEXIST : ESTALE, reply.status.message(),
                ReplyOf(reply.status));
@@ -174,12 +174,17 @@ absl::StatusOr<Stamp> S3Store::Settle(const CallContext& call, const S3Reply& re
                ReplyOf(write.error));
 }
 
+ConditionTrial S3Store::TrialOf(const Precondition& precondition, ConditionKind create,
+                                ConditionKind replace) {
+  if (precondition.none()) return ConditionTrial(nullptr);
+  return ConditionTrial(&standings_[static_cast<size_t>(precondition.create() ? create : replace)]);
+}
+
 WriteCondition S3Store::Carried(const CallContext& call, absl::string_view key,
-                                const Precondition& precondition, bool create, bool replace,
+                                const Precondition& precondition, const ConditionTrial& trial,
                                 bool removes) {
-  const Precondition honoured = Honoured(precondition, create, replace);
-  WriteCondition out = ConditionOf(honoured);
-  if (!honoured.none() || precondition.none()) return out;
+  WriteCondition out = trial.sent() ? ConditionOf(precondition) : WriteCondition();
+  if (trial.relied_on()) return out;
   out.before_repeat = [this, &call, key, removes,
                        expected = precondition.version()]() -> absl::Status {
     const absl::StatusOr<ObjectInfo> now = Head(call, key);
@@ -204,9 +209,13 @@ absl::StatusOr<Stamp> S3Store::Put(const CallContext& call, const PutRequest& re
   put.tags = &request.tags;
   put.commit_id = request.commit_id;
   put.body = &body;
-  put.condition = Carried(call, request.key, request.precondition, capabilities_.conditional_create,
-                          capabilities_.conditional_replace);
-  const S3Outcome<Stamp> out = client_.PutObject(call, put);
+  ConditionTrial trial =
+      TrialOf(request.precondition, ConditionKind::kCreate, ConditionKind::kReplace);
+  S3Outcome<Stamp> out;
+  do {
+    put.condition = Carried(call, request.key, request.precondition, trial);
+    out = client_.PutObject(call, put);
+  } while (trial.Again(put.condition, out.reply));
   Learn(out.value.version);
   if (out.ok()) return out.value;
   absl::Status error = WriteError(out.reply, put.condition);
@@ -218,9 +227,13 @@ absl::Status S3Store::Delete(const CallContext& call, absl::string_view key,
                              const Precondition& precondition) {
   S3FILES_RETURN_IF_ERROR(CheckKey(key));
   S3FILES_RETURN_IF_ERROR(CheckDeletable(precondition, key));
-  const WriteCondition condition =
-      Carried(call, key, precondition, true, capabilities_.conditional_delete, true);
-  const S3Reply reply = client_.DeleteObject(call, key, condition);
+  ConditionTrial trial = TrialOf(precondition, ConditionKind::kDelete, ConditionKind::kDelete);
+  WriteCondition condition;
+  S3Reply reply;
+  do {
+    condition = Carried(call, key, precondition, trial, /*removes=*/true);
+    reply = client_.DeleteObject(call, key, condition);
+  } while (trial.Again(condition, reply));
   const bool missing = reply.http.status == 404 && reply.error.code != "NoSuchBucket";
   const bool gone_meanwhile = reply.http.status != 404 && ErrnoOf(reply.status) == ENOENT;
   if (missing || gone_meanwhile) return absl::OkStatus();
@@ -271,7 +284,7 @@ absl::StatusOr<ListPage> S3Store::List(const CallContext& call, const ListReques
   return std::move(out.value);
 }
 
-absl::StatusOr<CopySource> S3Store::SourceOf(absl::string_view key, const Version& version) const {
+absl::StatusOr<CopySource> S3Store::SourceOf(absl::string_view key) const {
   S3FILES_RETURN_IF_ERROR(CheckKey(key));
   if (!profile_.percent_in_copy_source && absl::StrContains(key, "%")) {
     return Error(ENOTSUP, absl::StrCat(key, ": provider ", profile_.name,
@@ -279,44 +292,56 @@ absl::StatusOr<CopySource> S3Store::SourceOf(absl::string_view key, const Versio
   }
   CopySource out;
   out.key = key;
-  if (capabilities_.copy_source) out.if_match = version.etag();
   return out;
 }
 
 absl::Status S3Store::CopyError(const CallContext& call, const CopyRequest& request,
-                                const WriteCondition& sent, const S3Reply& reply) {
+                                const CopyObjectRequest& sent, const S3Reply& reply) {
   const auto as = [&reply](int error) {
     return Error(error, reply.status.message(), ReplyOf(reply.status));
   };
   if (absl::StrContains(reply.error.message, "copy source is larger")) return as(EFBIG);
-  const bool source_checked = request.source_version.known() && capabilities_.copy_source;
-  if (reply.http.status == 412 && sent.if_none_match_any && source_checked) {
+  if (reply.http.status == 412 && sent.condition.if_none_match_any &&
+      !sent.source.if_match.empty()) {
     if (absl::StrContains(reply.error.condition, "copy-source")) return as(ESTALE);
     if (absl::StrContains(reply.error.condition, "If-None-Match")) return as(EEXIST);
     return as(Head(call, request.key).ok() ? EEXIST : ESTALE);
   }
-  if (reply.http.status == 404 && !sent.if_match.empty() && reply.error.code != "NoSuchBucket") {
+  if (reply.http.status == 404 && !sent.condition.if_match.empty() &&
+      reply.error.code != "NoSuchBucket") {
     return as(Head(call, request.source_key).ok() ? ESTALE : ENOENT);
   }
-  return WriteError(reply, sent);
+  return WriteError(reply, sent.condition);
 }
 
 absl::StatusOr<Stamp> S3Store::Copy(const CallContext& call, const CopyRequest& request) {
   S3FILES_RETURN_IF_ERROR(CheckKey(request.key));
   S3FILES_RETURN_IF_ERROR(CheckCopy(request));
   CopyObjectRequest copy;
-  S3FILES_ASSIGN_OR_RETURN(copy.source, SourceOf(request.source_key, request.source_version));
+  S3FILES_ASSIGN_OR_RETURN(copy.source, SourceOf(request.source_key));
   copy.key = request.key;
   copy.metadata = request.metadata.has_value() ? &*request.metadata : nullptr;
   copy.commit_id = request.commit_id;
-  copy.condition = Carried(call, request.key, request.precondition, capabilities_.copy_target,
-                           capabilities_.copy_target);
-  const S3Outcome<Stamp> out = client_.CopyObject(call, copy);
+  const Precondition source = request.source_version.known()
+                                  ? Precondition::Is(request.source_version)
+                                  : Precondition::None();
+  ConditionTrial of_source =
+      TrialOf(source, ConditionKind::kCopySource, ConditionKind::kCopySource);
+  ConditionTrial of_target =
+      TrialOf(request.precondition, ConditionKind::kCopyCreate, ConditionKind::kCopyReplace);
+  WriteCondition on_source;
+  S3Outcome<Stamp> out;
+  do {
+    on_source = Carried(call, request.source_key, source, of_source);
+    copy.source.if_match = on_source.if_match;
+    copy.condition = Carried(call, request.key, request.precondition, of_target);
+    out = client_.CopyObject(call, copy);
+    // The target's first: more stores know the source's.
+  } while (of_target.Again(copy.condition, out.reply) || of_source.Again(on_source, out.reply));
   Learn(out.value.version);
   if (out.ok()) return out.value;
-  return Settle(
-      call, out.reply,
-      {request.key, request.commit_id, CopyError(call, request, copy.condition, out.reply)});
+  return Settle(call, out.reply,
+                {request.key, request.commit_id, CopyError(call, request, copy, out.reply)});
 }
 
 absl::StatusOr<std::string> S3Store::CreateUpload(const CallContext& call,
@@ -357,7 +382,9 @@ absl::StatusOr<UploadedPart> S3Store::CopyPart(const CallContext& call,
   copy.key = request.key;
   copy.upload_id = request.upload_id;
   copy.number = request.number;
-  S3FILES_ASSIGN_OR_RETURN(copy.source, SourceOf(request.source_key, request.source_version));
+  S3FILES_ASSIGN_OR_RETURN(copy.source, SourceOf(request.source_key));
+  // Never tried: only where it is relied on are parts copied.
+  if (capabilities_.copy_source) copy.source.if_match = request.source_version.etag();
   copy.range = request.source_range;
   S3Outcome<UploadedPart> out = client_.UploadPartCopy(call, copy);
   if (!out.ok()) return Plain(out.reply.status);
@@ -376,9 +403,13 @@ absl::StatusOr<Stamp> S3Store::CompleteUpload(const CallContext& call,
   complete.key = request.key;
   complete.upload_id = request.upload_id;
   complete.parts = request.parts;
-  const bool honoured = capabilities_.conditional_complete;
-  complete.condition = Carried(call, request.key, request.precondition, honoured, honoured);
-  S3Outcome<Stamp> out = client_.CompleteMultipartUpload(call, complete);
+  ConditionTrial trial = TrialOf(request.precondition, ConditionKind::kCompleteCreate,
+                                 ConditionKind::kCompleteReplace);
+  S3Outcome<Stamp> out;
+  do {
+    complete.condition = Carried(call, request.key, request.precondition, trial);
+    out = client_.CompleteMultipartUpload(call, complete);
+  } while (trial.Again(complete.condition, out.reply));
   Learn(out.value.version);
   if (!out.ok()) {
     return Settle(call, out.reply,

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
 #include "lib/http/transport.h"
+#include "lib/s3/conditions.h"
 #include "lib/s3/credentials.h"
 #include "lib/s3/endpoint.h"
 #include "lib/s3/provider_profile.h"
@@ -51,8 +52,8 @@ struct S3StoreOptions {
   Clock* clock = Clock::System();
 };
 
-// Conditions that the capabilities do not name are never sent: there the write happens
-// unconditionally, and its caller has compared a HEAD before. Metadata values are printable ASCII
+// On conditions that the capabilities do not name the write's caller does not rely: it has compared a
+// HEAD before. They are tried, or not sent at all (see conditions.h). Metadata values are printable ASCII
 // (EINVAL for others). Last-Modified is whole seconds everywhere. Copies from a key with '%' are
 // ENOTSUP where the provider cannot do them: the caller rewrites.
 class S3Store final : public ObjectStore {
@@ -111,7 +112,9 @@ class S3Store final : public ObjectStore {
         profile_(profile),
         capabilities_(capabilities),
         with_versions_(WithVersions(capabilities)),
-        has_versions_(capabilities.versions) {}
+        has_versions_(capabilities.versions) {
+    SetStandings(capabilities, standings_);
+  }
 
   static Capabilities WithVersions(Capabilities capabilities) {
     capabilities.versions = true;
@@ -125,21 +128,25 @@ class S3Store final : public ObjectStore {
   // HEAD decides whether an ambiguous write happened: our commit id there = success.
   absl::StatusOr<Stamp> Settle(const CallContext& call, const S3Reply& reply,
                                const Unsettled& write);
-  // What a write to `key` carries where the store honours conditions to create, or to replace. Where
-  // it does not, whoever asks has compared just before, and each repetition compares anew ([W8]).
+  // `create`, `replace`: the kind of condition that `precondition` is, if it is one.
+  ConditionTrial TrialOf(const Precondition& precondition, ConditionKind create,
+                         ConditionKind replace);
+  // What the next request on `key` carries. Where the condition is not relied on, whoever asks has
+  // compared just before, and each repetition compares anew ([W8]).
   WriteCondition Carried(const CallContext& call, absl::string_view key,
-                         const Precondition& precondition, bool create, bool replace,
+                         const Precondition& precondition, const ConditionTrial& trial,
                          bool removes = false);
-  absl::StatusOr<CopySource> SourceOf(absl::string_view key, const Version& version) const;
+  absl::StatusOr<CopySource> SourceOf(absl::string_view key) const;
   // 412 and 404 of a copy can mean its source or its target.
   absl::Status CopyError(const CallContext& call, const CopyRequest& request,
-                         const WriteCondition& sent, const S3Reply& reply);
+                         const CopyObjectRequest& sent, const S3Reply& reply);
 
   S3Client client_;
   const ProviderProfile profile_;
   const Capabilities capabilities_;   // as given
   const Capabilities with_versions_;  // the same, with versions
   std::atomic<bool> has_versions_;
+  Standings standings_;
 };
 
 }  // namespace s3files

@@ -8,13 +8,14 @@ namespace s3files {
 
 struct Capabilities {
   // Conditions the store checks atomically with the write. Where one is false the store's caller
-  // compares a HEAD just before; S3Store never sends a condition that would be ignored.
+  // compares a HEAD just before.
   bool conditional_create = true;    // PUT If-None-Match: *
   bool conditional_replace = true;   // PUT If-Match
   bool conditional_complete = true;  // either, on CompleteMultipartUpload
   bool conditional_delete = true;    // DELETE If-Match
   bool copy_source = true;           // x-amz-copy-source-if-match, on copies of objects and parts
   bool copy_target = true;           // If-None-Match / If-Match on the target of CopyObject
+  bool try_conditions = false;       // S3Store sends those that are false, too: see [W8]
   bool versions = false;             // old versions can be read by version id; see capabilities()
   bool part_copy = true;             // UploadPartCopy
   bool equal_parts = false;          // all parts but the last must have one size

@@ -81,7 +81,7 @@ absl::StatusOr<Stamp> ObjectWriter::Copy(const CallContext& call, const CopyJob&
   }
   CopyRequest request;
   request.source_key = job.source->key;
-  if (can.copy_source && job.source->version.known()) request.source_version = job.source->version;
+  if (job.source->version.known()) request.source_version = job.source->version;
   request.key = job.key;
   request.precondition = precondition;
   request.metadata = job.metadata;

@@ -4,10 +4,29 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/base/callback_scope.h"
 #include "lib/base/errors.h"
 
 namespace s3files {
+
+namespace {
+
+absl::string_view NameOf(WriteKind kind) {
+  switch (kind) {
+    case WriteKind::kPut:
+      return "uploads";
+    case WriteKind::kComplete:
+      return "uploads in parts";
+    case WriteKind::kCopy:
+      return "copies";
+    case WriteKind::kDelete:
+      return "removals";
+  }
+  return "";
+}
+
+}  // namespace
 
 bool WriteGuard::Honours(const Version& expected, WriteKind kind) const {
   const Capabilities& can = store_->capabilities();
@@ -31,6 +50,17 @@ absl::StatusOr<Version> WriteGuard::Current(const CallContext& call, absl::strin
   return info.status();
 }
 
+void WriteGuard::Tell(absl::string_view key, WriteKind kind) {
+  if (told_[static_cast<size_t>(kind)].exchange(true)) return;
+  absl::string_view path = absl::StripPrefix(key, prefix_);
+  absl::ConsumeSuffix(&path, "/");
+  const CallbackScope scope;
+  events_->OnEvent({EventKind::kUnconditional, std::string(path), absl::OkStatus(),
+                    absl::StrCat("the store may not honour conditions on ", NameOf(kind),
+                                 ": they are checked with a HEAD just before"),
+                    0});
+}
+
 absl::StatusOr<Precondition> WriteGuard::Prepare(const CallContext& call, absl::string_view key,
                                                  const Version& expected, WriteKind kind) {
   Version wanted = expected;
@@ -39,10 +69,10 @@ absl::StatusOr<Precondition> WriteGuard::Prepare(const CallContext& call, absl::
   }
   if (!wanted.unknown() && Honours(wanted, kind)) return Precondition::Is(wanted);
 
-  const std::string what =
-      absl::StrCat("the store does not honour a condition on writes like that of ", key);
   if (strict_) {
-    return Error(ENOTSUP, absl::StrCat(what, ", and option `strict` forbids writing without one"));
+    return Error(ENOTSUP, absl::StrCat("the store may not honour conditions on ", NameOf(kind),
+                                       " like that of ", key,
+                                       ", and option `strict` forbids writing without one"));
   }
   if (!expected.unknown()) {
     S3FILES_ASSIGN_OR_RETURN(const Version current, Current(call, key));
@@ -53,12 +83,7 @@ absl::StatusOr<Precondition> WriteGuard::Prepare(const CallContext& call, absl::
                                 expected.ToString(), ", found ", current.ToString()));
     }
   }
-  if (!told_[static_cast<size_t>(kind)].exchange(true)) {
-    const CallbackScope scope;
-    events_->OnEvent({EventKind::kUnconditional, std::string(key), absl::OkStatus(),
-                      absl::StrCat(what, ": it is checked with a HEAD just before"), 0});
-  }
-  // The store object drops it, and compares again before it repeats the write.
+  Tell(key, kind);
   const bool nothing = kind == WriteKind::kDelete && wanted.absent();
   return wanted.unknown() || nothing ? Precondition::None() : Precondition::Is(wanted);
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,13 +19,15 @@ enum class WriteKind : uint8_t { kPut, kComplete, kCopy, kDelete };
 // Thread-safe.
 class WriteGuard {
  public:
-  // `strict`: a condition that the store would ignore is an error instead of a check just before.
-  WriteGuard(ObjectStore* store, EventSink* events, bool strict)
-      : store_(store), events_(events), strict_(strict) {}
+  // `prefix`: the file system's, which events leave out. `strict`: a condition that the store may
+  // ignore is an error instead of a check just before.
+  WriteGuard(ObjectStore* store, EventSink* events, absl::string_view prefix, bool strict)
+      : store_(store), events_(events), prefix_(prefix), strict_(strict) {}
 
   // What to send with a write of `kind` to `key`, which is expected to hold `expected`. Where the
   // store honours the condition, the condition; otherwise `expected` is compared with a HEAD now
-  // (the first time with an event), and the store compares again before it repeats the write.
+  // (the first time with an event), and the store object sends the condition where it may help, and
+  // compares again before it repeats the write.
   // ESTALE, EEXIST: it holds something else. ENOTSUP: strict.
   absl::StatusOr<Precondition> Prepare(const CallContext& call, absl::string_view key,
                                        const Version& expected, WriteKind kind);
@@ -34,9 +37,12 @@ class WriteGuard {
 
  private:
   bool Honours(const Version& expected, WriteKind kind) const;
+  // That writes of `kind` are checked with a HEAD, once.
+  void Tell(absl::string_view key, WriteKind kind);
 
   ObjectStore* const store_;
   EventSink* const events_;
+  const std::string prefix_;
   const bool strict_;
   std::array<std::atomic<bool>, 4> told_{};  // by WriteKind
 };

@@ -150,7 +150,9 @@ TEST_F(LostReply, AnErrorInA200OfCopyIsRetried) {
 // what another commits while the library waits for that is not overwritten.
 class RepeatedWithoutCondition : public OnS3 {
  protected:
-  RepeatedWithoutCondition() { WriteAll(other_, "a", "old"); }
+  RepeatedWithoutCondition() : OnS3(OnlyPuts(server::Support::kIgnored)) {
+    WriteAll(other_, "a", "old");
+  }
 
   // `change` meets a store that first says later, having done it or not; another writes meanwhile.
   void Expect(const std::string& operation, bool take_effect,

@@ -29,9 +29,11 @@ options OptionsFor(const server::Server& server, options more) {
   return more;
 }
 
-std::unique_ptr<server::Server> StartServer(const std::string& store) {
+std::unique_ptr<server::Server> StartServer(const std::string& store,
+                                            const server::Behaviour& behaviour) {
   std::string error;
-  auto server = server::Server::Start({.store = store, .buckets = {"bucket"}}, &error);
+  auto server = server::Server::Start(
+      {.store = store, .buckets = {"bucket"}, .behaviour = behaviour}, &error);
   EXPECT_NE(server, nullptr) << error;
   return server;
 }
@@ -86,6 +88,13 @@ void OnS3::ExpectRefused(const std::string& url, const options& how, int code,
     }
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, within);
+}
+
+server::Behaviour OnS3::OnlyPuts(server::Support otherwise) {
+  server::Behaviour out;
+  out.complete_conditions = out.delete_if_match = otherwise;
+  out.copy_source_conditions = out.copy_target_conditions = otherwise;
+  return out;
 }
 
 size_t OnS3::CountObjects() const { return CountElements(*server_, "list-type=2", "Contents"); }

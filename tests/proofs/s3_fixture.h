@@ -19,7 +19,8 @@ inline constexpr size_t kMiB = 1 << 20;
 
 // `more`, with what reaches the bucket "bucket" of `server`.
 options OptionsFor(const server::Server& server, options more = {});
-std::unique_ptr<server::Server> StartServer(const std::string& store = "memory");
+std::unique_ptr<server::Server> StartServer(const std::string& store = "memory",
+                                            const server::Behaviour& behaviour = {});
 
 // Bytes that differ wherever offset or seed do.
 std::string Pattern(size_t size, uint64_t seed = 0);
@@ -30,9 +31,12 @@ void WriteAll(const file_system& fs, const std::string& path, const std::string&
 // Tests against a server in this process.
 class OnS3 : public testing::Test {
  protected:
-  OnS3() : server_(StartServer()) {}
+  explicit OnS3(const server::Behaviour& behaviour = {})
+      : server_(StartServer("memory", behaviour)) {}
 
   file_system Open(options more = {}) const { return {kUrl, OptionsFor(*server_, more)}; }
+  // How a server treats the conditions that provider `generic` does not rely on.
+  static server::Behaviour OnlyPuts(server::Support otherwise);
   // The requests of a kind so far, in the order of their ends.
   std::vector<server::LogEntry> Requests(const std::string& operation) const;
 

@@ -277,8 +277,9 @@ bool Committer::MayCommitInBackground(const InodePtr& inode) {
     may = !inode->StagedByOpen();
   }
   absl::MutexLock lock(&mu_);
-  if (stopping_) may = false;
   auto it = staged_.find(inode->ino);
+  if (it != staged_.end() && it->second.wanted) may = true;
+  if (stopping_) may = false;
   if (may || it == staged_.end()) return may;
   it->second.under_way = false;
   it->second.retry_ns = parts_.clock->MonotonicNanos() + policy_.delay_ns;

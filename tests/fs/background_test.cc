@@ -148,6 +148,9 @@ TEST_F(DelayTest, W5WhatIsStillBeingWrittenWaitsWhereThatIsWanted) {
   ASSERT_TRUE(host.Write(*half, 0, "half").ok());
   for (int i = 0; i < 20; ++i) AwaitTurn(host, 10);
   EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
+  host.fs().Commit(host.call, nullptr, kFile, /*wait=*/false, nullptr).IgnoreError();
+  AwaitCommit(kFile);
+  EXPECT_EQ(bucket_.Get(kFile), "half") << "who asks for it gets it";
   ASSERT_TRUE(host.Write(*half, 4, " and whole").ok());
   ASSERT_TRUE(host.Close(std::move(half)).ok());
   for (int i = 0; i < 2; ++i) AwaitTurn(host, 10);

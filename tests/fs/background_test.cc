@@ -131,9 +131,10 @@ TEST_F(DelayTest, D3NothingIsCommittedAfterTheEnd) {
   ASSERT_TRUE(host.Write(*half, 0, "half").ok());
   ASSERT_TRUE(host.fs().Close(CallContext(), true).ok());
   clock_.Advance(absl::Milliseconds(1000));
+  host.Create("wakes whoever would commit").reset();
   // Another one has had its turns meanwhile.
   Host other(bucket_, Options(10, 100), &clock_);
-  AwaitTurn(other, 10);
+  for (int i = 0; i < 20; ++i) AwaitTurn(other, 10);
   EXPECT_EQ(bucket_.Get(kFile), std::nullopt);
   EXPECT_EQ(ErrnoOf(host.Close(std::move(half))), EBADF);
   EXPECT_EQ(bucket_.Get(kFile), std::nullopt);

@@ -39,7 +39,7 @@ struct StagedRow {
     Version base;
     Version winner = Version::Unknown();
     int error = 0;  // what the application was told
-    std::string why;
+    std::string why{};
   };
   std::optional<Lost> lost;
 

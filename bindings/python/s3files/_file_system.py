@@ -162,7 +162,7 @@ class FileSystem:
 
     def __init__(self, url: str, *, on_event: Optional[Callable[[Event], None]] = None,
                  on_conflict: Optional[Callable[[Conflict], str]] = None, **options):
-        self._handles = set()  # of files still open: close(discard=True) ends them first
+        self._handles = {}  # by id(), of files still open: close(discard=True) ends them first
         self.url = url
         texts = [(encode(name), encode(_option(value))) for name, value in options.items()]
         config = _abi.Config(option_count=len(texts),
@@ -460,7 +460,7 @@ class FileSystem:
 
     def _ask(self, on_conflict, raw):
         path = os.fsdecode(raw.path)
-        lent = {name: _io.RawFile(self, path, "r+b" if name == "result" else "rb", lent=handle)
+        lent = {name: _io.RawFile(self, path, "r+b" if name == "result" else "rb", lent=_abi.Handle(handle))
                 for name in ("base", "mine", "theirs", "result")
                 if (handle := getattr(raw, name)) is not None}
         try:
@@ -476,8 +476,10 @@ class FileSystem:
 
     def _abandon_files(self):
         while self._handles:
+            _, handle = self._handles.popitem()
             with contextlib.suppress(OSError):  # staged by others too: closing settles it
-                lib.s3f_abandon(self._handles.pop(), None)
+                lib.s3f_abandon(handle, None)
+            handle.value = None  # whose it was finds it gone
 
     # What files need
 
@@ -489,13 +491,11 @@ class FileSystem:
     def _open_handle(self, path, flags):
         handle = _abi.Handle()
         lib.s3f_open(handle, self._pointer(), None, encode(path), flags, 0o666, None)
-        self._handles.add(handle.value)
-        return handle.value
+        self._handles[id(handle)] = handle
+        return handle
 
     def _close_handle(self, handle, path, abandoned=False):
-        try:
-            self._handles.remove(handle)
-        except KeyError:  # ended with the file system
+        if self._handles.pop(id(handle), None) is None:  # ended with the file system, or its block
             return
         try:
             (lib.s3f_abandon if abandoned else lib.s3f_close)(handle, None)

@@ -140,8 +140,9 @@ class RawFile(_Abandoning, io.RawIOBase):
 
     def _open_handle(self):
         if not (self._is_lent or self._abandoned):  # the library keeps those; what is flushed is lost
-            self._fs._pointer()  # after discarding, the file system has closed the handle
-        if self._handle is None:
+            self._fs._pointer()
+        gone = self._handle is not None and self._handle.value is None  # with the file system's block
+        if self._handle is None or (gone and not self._abandoned):
             raise ValueError("I/O operation on closed file")
         return self._handle
 

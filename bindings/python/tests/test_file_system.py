@@ -282,6 +282,34 @@ def test_leaving_by_an_exception_commits_what_was_closed(store, other):
     assert other.listdir() == ["closed"]
 
 
+def test_files_that_were_abandoned_are_closed_where_the_file_system_stays_open(store, other):
+    url, options = store
+    fs = s3files.FileSystem(url, commit_delay="1h", on_conflict=lambda _: "fail", **options)
+    with pytest.raises(OSError):
+        with fs:
+            write(fs, "a", "mine")
+            write(other, "a", "theirs")
+            left = fs.open("left", "w+b", buffering=0)
+            left.write(b"half")
+            entries = fs.scandir()
+            next(entries)
+            raise KeyError
+    assert not fs.closed
+    with fs.open("new", "w+b", buffering=0) as new:  # maybe where the others' handles were
+        with pytest.raises(ValueError):
+            left.write(b"more")
+        with pytest.raises(ValueError):
+            left.stat()
+        left.close()
+        entries.close()
+        new.write(b"bytes")
+    fs.discard("a")
+    fs.close()
+    with other.open("new") as new:
+        assert new.read() == "bytes"
+    assert not other.exists("left")
+
+
 def test_leaving_by_an_exception_tells_what_cannot_be_committed(store, other):
     url, options = store
     with pytest.raises(OSError) as caught:

@@ -496,17 +496,17 @@ void FileSystem::Release(const Handle& handle) {
   open_handles_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-// OK unless the file system is closed, and has dropped what the handle had staged.
-absl::Status FileSystem::CheckNotDropped(const Handle& handle) const {
-  if (!closed_.load(std::memory_order_acquire)) return absl::OkStatus();
+absl::Status FileSystem::CheckNotDropped(const Handle& handle) {
   absl::MutexLock lock(&handle.inode->mu);
   if (!handle.inode->stagers.contains(handle.id)) return absl::OkStatus();
   return Error(EBADF, "the file system is closed, and what this handle had staged was dropped");
 }
 
 absl::Status FileSystem::CloseHandle(const CallContext& call, std::unique_ptr<Handle> handle) {
-  absl::Status status = CheckNotDropped(*handle);
-  if ((handle->flags & kOpenWrite) != 0 && !closed_.load(std::memory_order_acquire)) {
+  absl::Status status;
+  if (closed_.load(std::memory_order_acquire)) {
+    status = CheckNotDropped(*handle);
+  } else if ((handle->flags & kOpenWrite) != 0) {
     if (options_.commit.delay_ns == 0) status = committer_->Commit(call, handle->inode);
     if (options_.commit.delay_ns != 0 || !status.ok()) {
       status.Update(committer_->Record(call, handle->inode, Committer::Durable::kSoon));

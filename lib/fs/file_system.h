@@ -274,8 +274,9 @@ class FileSystem {
   // Forgets the staged state of an inode that is busy; one that never was committed is gone.
   void DiscardBusy(const CallContext& call, const InodePtr& inode);
   void Remove(const InodePtr& inode);
-  absl::Status CheckChangeable() const;
-  absl::Status CheckNotDropped(const Handle& handle) const;  // EROFS
+  absl::Status CheckChangeable() const;  // EROFS
+  // When the file system is closed. EBADF: with it went what the handle had staged.
+  static absl::Status CheckNotDropped(const Handle& handle);
   // Whether the caller may take `inode` away from `directory`.
   absl::Status CheckTake(const CallContext& call, const InodePtr& directory, const InodePtr& inode);
   // A directory or symlink at a free name.

@@ -45,9 +45,7 @@ absl::StatusOr<bool> Committer::SettleConflict(const CallContext& call, const In
 
 // The refusal did not say what the key holds.
 Version Committer::WinnerOf(const CallContext& call, const WriteJob& job) const {
-  const absl::StatusOr<ObjectInfo> info = parts_.store->Head(call, job.key);
-  if (info.ok()) return info->stamp.version;
-  return ErrnoOf(info.status()) == ENOENT ? Version::Absent() : Version::Unknown();
+  return parts_.guard->Current(call, job.key).value_or(Version::Unknown());
 }
 
 // A judge takes its time, and others may replace what the copy rests on meanwhile.

@@ -288,9 +288,7 @@ absl::StatusOr<InodePtr> Committer::RecoverRow(uint64_t id, StagedRow& row) {
     inode =
         parts_.names->Bind(parts_.names->lost_and_found(),
                            absl::StrCat(RandomId(), "_", name).substr(0, 255), row.attributes.type);
-    row.lost = StagedRow::Lost{
-        row.path, parts_.names->prefix() + row.path, row.committed.version, Version::Unknown(), 0,
-        ""};
+    row.lost = StagedRow::Lost{row.path, parts_.names->prefix() + row.path, row.committed.version};
   }
   BasePtr base;
   if (row.base) {

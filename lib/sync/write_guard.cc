@@ -9,7 +9,6 @@
 #include "lib/base/errors.h"
 
 namespace s3files {
-
 namespace {
 
 absl::string_view NameOf(WriteKind kind) {
